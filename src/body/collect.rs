@@ -1,0 +1,135 @@
+//! Reading a body under limit, budget and deadline, hashing on the way.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http::HeaderMap;
+use http_body::Body;
+use http_body_util::LengthLimitError;
+
+use super::budget::{Budget, Permit};
+use super::frames::Frames;
+use crate::clock::Clock;
+use crate::error::BoxError;
+
+/// The most bytes that are hashed before other tasks get their turn.
+const HASHED_PER_POLL: usize = 64 * 1024;
+
+/// The most frames that are taken before other tasks get their turn.
+const FRAMES_PER_POLL: usize = 32;
+
+/// What a body may cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// In bytes.
+    pub(crate) size: u64,
+    /// From the first poll to the last frame.
+    pub(crate) deadline: Duration,
+}
+
+/// Why a body could not be collected.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    TooLarge,
+    Late,
+    OverBudget,
+    Trailers,
+    Broken(BoxError),
+}
+
+/// A body that is being buffered.
+pub(crate) struct Collector {
+    frames: Frames,
+    permit: Permit,
+    left: u64,
+    until: Duration,
+    // The frame that is being hashed, and how far.
+    current: Option<(Bytes, usize)>,
+}
+
+impl Collector {
+    /// Begins now. A body that declares more than the limit is refused before it is polled.
+    pub(crate) fn new(body: &impl Body, limits: Limits, budget: &Budget, clock: &dyn Clock) -> Result<Self, Fault> {
+        if body.size_hint().lower() > limits.size {
+            return Err(Fault::TooLarge);
+        }
+        let until = clock.elapsed().saturating_add(limits.deadline);
+        Ok(Self { frames: Frames::default(), permit: budget.permit(), left: limits.size, until, current: None })
+    }
+
+    /// Reads on. `hash` sees every byte once, in order.
+    pub(crate) fn poll<B>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        cx: &mut Context<'_>,
+        clock: &dyn Clock,
+        hash: &mut dyn FnMut(&[u8]),
+    ) -> Poll<Result<(), Fault>>
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        let mut bytes_left = HASHED_PER_POLL;
+        for _ in 0..FRAMES_PER_POLL {
+            if let Some((frame, done)) = self.current.take() {
+                let step = frame.get(done..).unwrap_or_default();
+                let step = step.get(..bytes_left).unwrap_or(step);
+                hash(step);
+                bytes_left = bytes_left.saturating_sub(step.len());
+                let done = done.saturating_add(step.len());
+                match done < frame.len() {
+                    true => self.current = Some((frame, done)),
+                    false => self.frames.push(frame),
+                }
+                if bytes_left == 0 {
+                    break;
+                }
+            }
+            let next = ready!(body.as_mut().poll_frame(cx));
+            if clock.elapsed() > self.until {
+                return Poll::Ready(Err(Fault::Late));
+            }
+            let Some(result) = next else { return Poll::Ready(Ok(())) };
+            let frame = result.map_err(|error| broken(error.into()))?;
+            match frame.into_data() {
+                Ok(mut data) => {
+                    let data = data.copy_to_bytes(data.remaining());
+                    self.charge(data.len())?;
+                    self.current = Some((data, 0));
+                }
+                Err(frame) => {
+                    if frame.into_trailers().is_ok_and(|trailers: HeaderMap| !trailers.is_empty()) {
+                        return Poll::Ready(Err(Fault::Trailers));
+                    }
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The body, once [`poll`](Self::poll) has ended well.
+    pub(crate) fn into_frames(self) -> Frames {
+        self.frames.holding(self.permit)
+    }
+
+    fn charge(&mut self, bytes: usize) -> Result<(), Fault> {
+        let bytes = u64::try_from(bytes).map_err(|_| Fault::TooLarge)?;
+        self.left = self.left.checked_sub(bytes).ok_or(Fault::TooLarge)?;
+        self.permit.charge(bytes).then_some(()).ok_or(Fault::OverBudget)
+    }
+}
+
+/// A limit that a layer outside has put on the body is a limit, not a broken body.
+fn broken(error: BoxError) -> Fault {
+    let mut source = Some(&*error as &(dyn std::error::Error + 'static));
+    while let Some(cause) = source {
+        if cause.is::<LengthLimitError>() {
+            return Fault::TooLarge;
+        }
+        source = cause.source();
+    }
+    Fault::Broken(error)
+}

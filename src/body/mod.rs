@@ -1,0 +1,118 @@
+//! Bodies: what the layers hand on, and how they are buffered.
+
+mod budget;
+mod collect;
+mod error;
+mod frames;
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+pub(crate) use self::budget::Budget;
+pub(crate) use self::collect::{Collector, Fault, Limits};
+pub use self::error::BodyError;
+pub(crate) use self::frames::Frames;
+use crate::error::BoxError;
+
+pin_project! {
+    /// The one body type that the layers hand on.
+    ///
+    /// A buffered and checked body, or one that is passed through. Frames stay as they arrived (small ones are
+    /// joined), and the length of a buffered body is exact. It keeps the auto traits of `B`.
+    ///
+    /// Where the next service wants one concrete body, map it: `.map_request(|r| r.map(axum::body::Body::new))`.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http_body::Body;
+    /// use tower_hmac::HmacBody;
+    ///
+    /// let body: HmacBody<hyper::body::Incoming> = HmacBody::from(Bytes::from_static(b"{}"));
+    /// assert_eq!(body.size_hint().exact(), Some(2));
+    /// ```
+    pub struct HmacBody<B> {
+        #[pin]
+        state: State<B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<B> {
+        // Whole and checked.
+        Buffered { frames: Frames },
+        // Handed through untouched.
+        Passed { #[pin] inner: B },
+    }
+}
+
+impl<B> HmacBody<B> {
+    pub(crate) fn buffered(frames: Frames) -> Self {
+        Self { state: State::Buffered { frames } }
+    }
+
+    pub(crate) fn passed(inner: B) -> Self {
+        Self { state: State::Passed { inner } }
+    }
+}
+
+impl<B> Default for HmacBody<B> {
+    fn default() -> Self {
+        Self::buffered(Frames::default())
+    }
+}
+
+impl<B> From<Bytes> for HmacBody<B> {
+    fn from(bytes: Bytes) -> Self {
+        Self::buffered(Frames::from(bytes))
+    }
+}
+
+impl<B> Body for HmacBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.project().state.project() {
+            StateProj::Buffered { frames } => Poll::Ready(frames.pop().map(|data| Ok(Frame::data(data)))),
+            StateProj::Passed { inner } => inner.poll_frame(cx).map(|next| {
+                next.map(|result| match result {
+                    Ok(frame) => Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))),
+                    Err(error) => Err(BodyError::new(error.into())),
+                })
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            State::Buffered { frames } => frames.is_empty(),
+            State::Passed { inner } => inner.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Buffered { frames } => SizeHint::with_exact(frames.len()),
+            State::Passed { inner } => inner.size_hint(),
+        }
+    }
+}
+
+impl<B> fmt::Debug for HmacBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            State::Buffered { frames } => write!(f, "HmacBody({} bytes)", frames.len()),
+            State::Passed { .. } => f.write_str("HmacBody(passed)"),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations, unreachable_pub, unused_qualifications)]
+#![warn(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::must_use_candidate,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
+
+mod answer;
+pub mod clock;
+mod encoding;
+mod error;
+mod key;
+mod mac;
+mod observe;
+mod rejection;
+pub mod replay;
+mod scheme;
+mod server;
+pub mod sign;
+pub mod verify;
+
+mod body;
+pub use self::answer::Answer;
+pub use self::body::{BodyError, HmacBody};
+pub use self::error::{BoxError, ConfigError, SignError};
+pub use self::key::{Key, KeyId, KeyQuery, KeyStore, Keys, Lookup, MAX_KEYS};
+pub use self::mac::{Algorithm, Mac, Tag};
+pub use self::rejection::{Rejection, RejectionKind};
+pub use self::scheme::{Exchange, Scheme, SignedHeaders, SignedTarget, Target};
+pub use self::server::{HmacLayer, HmacService, Refusal, Renderer, ResponseFuture};
+pub use self::verify::Verified;

@@ -1,0 +1,87 @@
+//! Accepting a message once: [`ReplayGuard`] and the one in memory.
+
+mod memory;
+
+use std::sync::Arc;
+
+pub use self::memory::MemoryReplayGuard;
+use crate::answer::Answer;
+use crate::key::KeyId;
+
+/// A nonce that is about to be spent.
+#[derive(Clone, Copy, Debug)]
+pub struct ReplayClaim<'a> {
+    /// Whose nonce it is: two keys may use the same one.
+    pub key_id: &'a KeyId,
+    /// The nonce, or what stands for it. Never to be joined with the key id without a length.
+    pub nonce: &'a str,
+    /// The last second (Unix time) in which the message could be accepted anywhere, clock skew included.
+    pub valid_until: u64,
+    /// The present second (Unix time) on the layer's clock.
+    pub now: u64,
+}
+
+/// What a guard says to a [`ReplayClaim`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Claimed {
+    /// First time: the nonce is now spent.
+    Fresh,
+    /// The nonce was spent before.
+    Seen,
+    /// `valid_until` has passed: the guard may have forgotten the nonce.
+    Expired,
+    /// The key has too many live nonces.
+    OverQuota,
+    /// The guard has no room left, and forgets nothing that is still valid.
+    Full,
+    /// The guard cannot be reached, or is not sure.
+    Unavailable,
+}
+
+/// Remembers which nonces were spent.
+///
+/// A claim is one atomic insert-if-absent: of any number of equal claims at the same time, exactly one is
+/// [`Fresh`](Claimed::Fresh). An entry lives until `valid_until` has passed; nothing is evicted earlier. The guard is
+/// asked only for requests that are right in every other respect.
+///
+/// ```
+/// use std::collections::HashSet;
+/// use std::sync::Mutex;
+/// use tower_hmac::Answer;
+/// use tower_hmac::replay::{Claimed, ReplayClaim, ReplayGuard};
+///
+/// /// Remembers everything for ever: good enough for a test.
+/// #[derive(Default)]
+/// struct Forever(Mutex<HashSet<(String, String)>>);
+///
+/// impl ReplayGuard for Forever {
+///     fn claim(&self, claim: &ReplayClaim<'_>) -> Answer<Claimed> {
+///         let Ok(mut spent) = self.0.lock() else { return Claimed::Unavailable.into() };
+///         match spent.insert((claim.key_id.to_string(), claim.nonce.to_owned())) {
+///             true => Claimed::Fresh.into(),
+///             false => Claimed::Seen.into(),
+///         }
+///     }
+/// }
+/// ```
+pub trait ReplayGuard: Send + Sync + 'static {
+    /// Spends a nonce. A later answer may be dropped at any await: the nonce is then spent or it is not.
+    fn claim(&self, claim: &ReplayClaim<'_>) -> Answer<Claimed>;
+}
+
+impl<G: ReplayGuard + ?Sized> ReplayGuard for Arc<G> {
+    fn claim(&self, claim: &ReplayClaim<'_>) -> Answer<Claimed> {
+        (**self).claim(claim)
+    }
+}
+
+/// Accepts every message as often as it comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unguarded;
+
+impl ReplayGuard for Unguarded {
+    fn claim(&self, _: &ReplayClaim<'_>) -> Answer<Claimed> {
+        Claimed::Fresh.into()
+    }
+}

@@ -1,0 +1,228 @@
+//! The authority and path that a signature covers.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::HOST;
+use http::request::Parts;
+use http::{HeaderMap, Uri};
+
+use super::trim;
+use crate::error::{ConfigError, Mistake};
+use crate::rejection::RejectionKind;
+
+/// Where the authority and the path that a signature covers come from.
+///
+/// The default is the request as the layer sees it: the URI's authority (HTTP/2) or else `Host`, and the URI's path
+/// and query. Something else is needed where they differ from what the caller signed:
+///
+/// * behind a proxy that rewrites the host: [`fixed`](Self::fixed) or [`one_of`](Self::one_of);
+/// * below a router that strips a path prefix, such as axum's `nest`: [`resolver`](Self::resolver). Without it one
+///   signature fits every mount.
+///
+/// Two `Host` lines are always refused.
+///
+/// ```
+/// use tower_hmac::Target;
+///
+/// # fn main() -> Result<(), tower_hmac::ConfigError> {
+/// let public = Target::fixed("api.example.com")?;
+/// # let _ = public;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct Target(Source);
+
+#[derive(Clone, Default)]
+enum Source {
+    #[default]
+    Received,
+    OneOf(Arc<[String]>),
+    Resolver(Arc<Resolver>),
+}
+
+type Resolver = dyn for<'a> Fn(&'a Parts) -> SignedTarget<'a> + Send + Sync;
+
+impl Target {
+    /// The request as the layer sees it.
+    #[must_use]
+    pub fn received() -> Self {
+        Self(Source::Received)
+    }
+
+    /// One public authority (`host` or `host:port`), whatever the request says.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not an authority.
+    pub fn fixed(authority: &str) -> Result<Self, ConfigError> {
+        Self::one_of([authority])
+    }
+
+    /// Several public authorities. With more than one, the request must name the one it was signed for, in its URI or
+    /// its `Host`; anything else is refused as ambiguous.
+    ///
+    /// # Errors
+    ///
+    /// When the list is empty or one of the texts is not an authority.
+    pub fn one_of<'t>(authorities: impl IntoIterator<Item = &'t str>) -> Result<Self, ConfigError> {
+        let check = |text: &str| match authority(text.as_bytes()) {
+            Some(_) => Ok(text.to_ascii_lowercase()),
+            None => Err(Mistake::Authority(text.to_owned())),
+        };
+        let set = authorities.into_iter().map(check).collect::<Result<Arc<[_]>, _>>()?;
+        if set.is_empty() {
+            return Err(Mistake::NoAuthority.into());
+        }
+        Ok(Self(Source::OneOf(set)))
+    }
+
+    /// A function of the head. What it leaves out is taken from the request as received.
+    ///
+    /// ```
+    /// use http::Uri;
+    /// use tower_hmac::{SignedTarget, Target};
+    ///
+    /// #[derive(Clone)]
+    /// struct Original(Uri); // axum has `axum::extract::OriginalUri`
+    ///
+    /// let target = Target::resolver(|head| match head.extensions.get::<Original>() {
+    ///     Some(original) => SignedTarget::received().path_and_query_of(&original.0),
+    ///     None => SignedTarget::received(),
+    /// });
+    /// # let _ = target;
+    /// ```
+    pub fn resolver<F>(resolve: F) -> Self
+    where
+        F: for<'a> Fn(&'a Parts) -> SignedTarget<'a> + Send + Sync + 'static,
+    {
+        Self(Source::Resolver(Arc::new(resolve)))
+    }
+
+    pub(crate) fn resolve<'a>(&'a self, head: &'a Parts) -> Result<Resolved<'a>, RejectionKind> {
+        let host = Host::read(&head.headers)?;
+        let resolved = match &self.0 {
+            Source::Received => SignedTarget::received(),
+            Source::OneOf(set) => SignedTarget::received().authority(select(set, &head.uri, &host)?),
+            Source::Resolver(resolve) => resolve(head),
+        };
+        let authority = match resolved.authority {
+            Some(Cow::Borrowed(given)) => authority(given.as_bytes()).map(Cow::Borrowed),
+            Some(Cow::Owned(given)) => authority(given.as_bytes()).is_some().then(|| Cow::Owned(given.into_bytes())),
+            None => received(&head.uri, &host).map(Cow::Borrowed),
+        };
+        let authority = authority.ok_or(RejectionKind::AmbiguousTarget)?;
+        let (path, query) = match resolved.path_and_query {
+            None => path_and_query(&head.uri),
+            Some(Path::Of(uri)) => path_and_query(uri),
+            Some(Path::Text(text)) if text.is_empty() => (Cow::Borrowed("/"), None),
+            Some(Path::Text(text)) if text.bytes().all(|b| b > b' ' && b != 0x7f && b != b'#') => (text, None),
+            Some(Path::Text(_)) => return Err(RejectionKind::AmbiguousTarget),
+        };
+        Ok(Resolved { authority, path, query })
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::Received => f.write_str("Target::received()"),
+            Source::OneOf(set) => write!(f, "Target::one_of({set:?})"),
+            Source::Resolver(_) => f.write_str("Target::resolver(..)"),
+        }
+    }
+}
+
+/// What a [`Target::resolver`] decides. The parts that it does not set are those of the request.
+#[derive(Clone, Debug, Default)]
+pub struct SignedTarget<'a> {
+    authority: Option<Cow<'a, str>>,
+    path_and_query: Option<Path<'a>>,
+}
+
+#[derive(Clone, Debug)]
+enum Path<'a> {
+    Of(&'a Uri),
+    Text(Cow<'a, str>),
+}
+
+impl<'a> SignedTarget<'a> {
+    /// The request as received.
+    #[must_use]
+    pub fn received() -> Self {
+        Self::default()
+    }
+
+    /// Sets the authority: `host` or `host:port`.
+    #[must_use]
+    pub fn authority(self, authority: impl Into<Cow<'a, str>>) -> Self {
+        Self { authority: Some(authority.into()), ..self }
+    }
+
+    /// Sets path and query, as the caller sent them.
+    #[must_use]
+    pub fn path_and_query(self, path_and_query: impl Into<Cow<'a, str>>) -> Self {
+        Self { path_and_query: Some(Path::Text(path_and_query.into())), ..self }
+    }
+
+    /// Takes path and query of another URI, such as the one before a router rewrote it.
+    #[must_use]
+    pub fn path_and_query_of(self, uri: &'a Uri) -> Self {
+        Self { path_and_query: Some(Path::Of(uri)), ..self }
+    }
+}
+
+/// What the signature covers; the authority is not yet in lower case.
+#[derive(Debug)]
+pub(crate) struct Resolved<'a> {
+    pub(crate) authority: Cow<'a, [u8]>,
+    pub(crate) path: Cow<'a, str>,
+    pub(crate) query: Option<&'a str>,
+}
+
+/// The one `Host` line, if any.
+struct Host<'a>(Option<&'a [u8]>);
+
+impl<'a> Host<'a> {
+    fn read(headers: &'a HeaderMap) -> Result<Self, RejectionKind> {
+        let mut lines = headers.get_all(HOST).iter();
+        match (lines.next(), lines.next()) {
+            (first, None) => Ok(Self(first.map(|value| trim(value.as_bytes())))),
+            (_, Some(_)) => Err(RejectionKind::AmbiguousTarget),
+        }
+    }
+}
+
+fn received<'a>(uri: &'a Uri, host: &Host<'a>) -> Option<&'a [u8]> {
+    match (uri.authority().map(|a| a.as_str().as_bytes()), host.0) {
+        (Some(one), Some(other)) if !one.eq_ignore_ascii_case(other) => None,
+        (Some(one), _) | (None, Some(one)) => authority(one),
+        (None, None) => None,
+    }
+}
+
+fn select<'a>(set: &'a [String], uri: &Uri, host: &Host<'_>) -> Result<&'a str, RejectionKind> {
+    if let [only] = set {
+        return Ok(only);
+    }
+    let named = |name: &[u8]| set.iter().find(|one| one.as_bytes().eq_ignore_ascii_case(name));
+    let by_uri = uri.authority().and_then(|a| named(a.as_str().as_bytes()));
+    match (by_uri, host.0.and_then(named)) {
+        (Some(one), Some(other)) if one != other => Err(RejectionKind::AmbiguousTarget),
+        (Some(one), _) | (None, Some(one)) => Ok(one),
+        (None, None) => Err(RejectionKind::AmbiguousTarget),
+    }
+}
+
+/// `host` or `host:port`: no user information, no blanks, nothing that could end the line.
+fn authority(text: &[u8]) -> Option<&[u8]> {
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+;=:[]%".contains(b);
+    (!text.is_empty() && text.iter().all(allowed)).then_some(text)
+}
+
+fn path_and_query(uri: &Uri) -> (Cow<'_, str>, Option<&str>) {
+    let path = if uri.path().is_empty() { "/" } else { uri.path() };
+    (Cow::Borrowed(path), uri.query())
+}

@@ -1,0 +1,135 @@
+//! From the head of a request to an authentic, buffered one.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::request::Parts;
+use http_body::Body;
+
+use super::config::Config;
+use super::drain::declared_length;
+use crate::answer::Answer;
+use crate::body::{Collector, Fault, Frames};
+use crate::error::BoxError;
+use crate::key::{Key, KeyQuery, Keys};
+use crate::rejection::{Rejection, RejectionKind};
+use crate::verify::{Authentic, CheckedHead, Credentials};
+
+/// A refusal, and whose signature was right.
+pub(super) struct Refused {
+    pub(super) rejection: Rejection,
+    pub(super) key: Option<Key>,
+}
+
+impl Refused {
+    pub(super) fn of(key: &Key) -> impl FnOnce(Rejection) -> Self + use<> {
+        let key = Some(key.clone());
+        move |rejection| Self { rejection, key }
+    }
+}
+
+impl<R: Into<Rejection>> From<R> for Refused {
+    fn from(rejection: R) -> Self {
+        Self { rejection: rejection.into(), key: None }
+    }
+}
+
+type Found = Result<Option<Keys>, BoxError>;
+
+#[expect(clippy::large_enum_variant, reason = "a box would cost every request an allocation")]
+pub(super) enum Admission {
+    /// Nothing was looked at.
+    Head,
+    /// The key store has not answered yet.
+    Keys(Pin<Box<dyn Future<Output = Found> + Send>>),
+    /// The head is right; the body is being read.
+    Body(CheckedHead, Collector),
+    /// Decided.
+    Done,
+}
+
+impl Admission {
+    pub(super) fn poll<B>(
+        &mut self,
+        config: &Config,
+        head: &Parts,
+        mut body: Pin<&mut B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(Authentic, Frames), Refused>>
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        loop {
+            match mem::replace(self, Self::Done) {
+                Self::Head => {
+                    let credentials = config.verifier.read(head)?;
+                    match config.keys.lookup(&KeyQuery::new(credentials.key_id(), head)) {
+                        Answer::Ready(found) => *self = Self::check(config, head, &credentials, found, &*body)?,
+                        Answer::Later(found) => *self = Self::Keys(found),
+                    }
+                }
+                Self::Keys(mut found) => match found.as_mut().poll(cx) {
+                    Poll::Ready(found) => {
+                        let credentials = config.verifier.read(head)?;
+                        *self = Self::check(config, head, &credentials, found, &*body)?;
+                    }
+                    Poll::Pending => {
+                        *self = Self::Keys(found);
+                        return Poll::Pending;
+                    }
+                },
+                Self::Body(mut checked, mut collector) => {
+                    match collector.poll(body.as_mut(), cx, &*config.clock, &mut |bytes| checked.update(bytes)) {
+                        Poll::Ready(read) => {
+                            let refused = Refused::of(checked.key());
+                            let outcome = read.map_err(Rejection::from).and_then(|()| checked.finish());
+                            let authentic = outcome.map_err(refused)?;
+                            return Poll::Ready(Ok((authentic, collector.into_frames())));
+                        }
+                        Poll::Pending => {
+                            *self = Self::Body(checked, collector);
+                            return Poll::Pending;
+                        }
+                    }
+                }
+                // A future that has ended does nothing.
+                Self::Done => return Poll::Pending,
+            }
+        }
+    }
+
+    fn check(
+        config: &Config,
+        head: &Parts,
+        credentials: &Credentials<'_>,
+        found: Found,
+        body: &impl Body,
+    ) -> Result<Self, Refused> {
+        let keys = found.map_err(|error| Rejection::caused(RejectionKind::KeysUnavailable, error))?;
+        let now = config.clock.now().ok_or(RejectionKind::Clock)?;
+        let checked = config.verifier.check(credentials, keys.as_ref(), now)?;
+        let refused = Refused::of(checked.key());
+        if declared_length(&head.headers, body).is_some_and(|length| length > config.request.size) {
+            return Err(refused(RejectionKind::BodyTooLarge.into()));
+        }
+        match Collector::new(body, config.request, &config.budget, &*config.clock) {
+            Ok(collector) => Ok(Self::Body(checked, collector)),
+            Err(fault) => Err(refused(fault.into())),
+        }
+    }
+}
+
+impl From<Fault> for Rejection {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::TooLarge => RejectionKind::BodyTooLarge.into(),
+            Fault::Late => RejectionKind::BodyTimeout.into(),
+            Fault::OverBudget => RejectionKind::Budget.into(),
+            Fault::Trailers => RejectionKind::ForbiddenTrailer.into(),
+            Fault::Broken(error) => Self::caused(RejectionKind::BodyError, error),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Building the server layer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::response;
+use tower_layer::Layer;
+
+use super::config::Config;
+use super::rejecting::Renderer;
+use super::service::HmacService;
+use crate::body::Budget;
+use crate::clock::{Clock, Tolerance};
+use crate::error::ConfigError;
+use crate::key::KeyStore;
+use crate::replay::{ReplayGuard, Unguarded};
+use crate::scheme::{Scheme, Target};
+
+/// Verifies every request and signs every response of the service below.
+///
+/// A request reaches the service only with a [`Verified`](crate::Verified) in its extensions; everything else is
+/// answered by the layer. The error type of the service is kept.
+///
+/// Clones share their replay guard and their budget. Two clones of one layer on one request refuse it: the second
+/// sees a spent nonce.
+///
+/// The service is made ready only after a request was verified, so a limit (`ConcurrencyLimit`) below is not held by
+/// strangers or slow uploads. `LoadShed` sheds only if its limit is on the same side of this layer.
+///
+/// ```
+/// use axum::routing::post;
+/// use axum::{Extension, Router};
+/// use tower_hmac::{HmacLayer, Key, Scheme, Verified};
+///
+/// # fn main() -> Result<(), tower_hmac::ConfigError> {
+/// # let secret = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+/// let layer = HmacLayer::new(Scheme::native(), Key::from_hex("svc-a", secret)?)?;
+/// let app: Router = Router::new()
+///     .route("/payments", post(|Extension(who): Extension<Verified>| async move { who.key_id().to_string() }))
+///     .layer(layer);
+/// # let _ = app;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is added to a service"]
+pub struct HmacLayer(Arc<Config>);
+
+impl HmacLayer {
+    /// A layer for one scheme. `keys` is a [`Key`](crate::Key), a closure, or whatever implements [`KeyStore`].
+    ///
+    /// # Errors
+    ///
+    /// When a key that is known now does not fit the scheme.
+    pub fn new(scheme: Scheme, keys: impl KeyStore) -> Result<Self, ConfigError> {
+        let mut fits = Ok(());
+        keys.visit(&mut |key| {
+            if fits.is_ok() {
+                fits = scheme.protocol().fits(key);
+            }
+        });
+        fits.map(|()| Self(Arc::new(Config::new(scheme, Arc::new(keys)))))
+    }
+
+    /// Sets where the signed authority and path come from. Default: the request as this layer sees it.
+    pub fn target(self, target: Target) -> Self {
+        self.with(|config| config.verifier = config.verifier.clone().target(target))
+    }
+
+    /// Sets how old a request may be. Default: 300 s past, 60 s future.
+    pub fn tolerance(self, tolerance: Tolerance) -> Self {
+        self.with(|config| config.verifier = config.verifier.clone().tolerance(tolerance))
+    }
+
+    /// Sets the clock. Default: [`SystemClock`](crate::clock::SystemClock).
+    pub fn clock(self, clock: impl Clock) -> Self {
+        self.with(|config| config.clock = Arc::new(clock))
+    }
+
+    /// Sets the replay guard. Default: a [`MemoryReplayGuard`](crate::replay::MemoryReplayGuard) for 10⁶ live
+    /// entries, which accepts a message once in each process.
+    pub fn replay_guard(self, guard: impl ReplayGuard) -> Self {
+        self.with(|config| config.guard = Arc::new(guard))
+    }
+
+    /// Accepts a message as often as it comes while it is fresh. The service must stand that.
+    pub fn without_replay_guard(self) -> Self {
+        self.replay_guard(Unguarded)
+    }
+
+    /// Sets the largest request body, in bytes. Default: 2 MiB. Over it: status 413.
+    pub fn max_body(self, bytes: u64) -> Self {
+        self.with(|config| config.request.size = bytes)
+    }
+
+    /// Sets the largest response body that is buffered to be signed, in bytes. Default: 2 MiB. Over it: status 500.
+    pub fn max_response_body(self, bytes: u64) -> Self {
+        self.with(|config| config.response.size = bytes)
+    }
+
+    /// Sets how long a body may take as a whole, in either direction. Default: 30 s. Over it: status 408, or 500 for
+    /// a response.
+    ///
+    /// Checked when a frame arrives: the crate has no timers. Against a body that stalls, put tower-http's
+    /// `RequestBodyTimeoutLayer` outside.
+    pub fn body_deadline(self, deadline: Duration) -> Self {
+        self.with(|config| {
+            config.request.deadline = deadline;
+            config.response.deadline = deadline;
+        })
+    }
+
+    /// Sets how many body bytes all requests and responses of this layer may hold together. Default: 64 MiB. Over it:
+    /// status 503.
+    pub fn buffer_budget(self, bytes: u64) -> Self {
+        self.with(|config| config.budget = Budget::new(bytes))
+    }
+
+    /// Sets up to which declared length, in bytes, the body of a refused request is read and dropped, as far as it
+    /// is there already: simple clients do not read an answer while they write. Default: 64 KiB; 0 turns it off.
+    pub fn drain_limit(self, bytes: u64) -> Self {
+        self.with(|config| config.drain = bytes)
+    }
+
+    /// Leaves all responses unsigned. Callers then cannot tell whether an answer is genuine.
+    pub fn without_response_signing(self) -> Self {
+        self.with(|config| config.signs_responses = false)
+    }
+
+    /// Leaves the responses that the predicate names unsigned and unbuffered, such as event streams.
+    pub fn pass_unsigned<P>(self, predicate: P) -> Self
+    where
+        P: Fn(&response::Parts) -> bool + Send + Sync + 'static,
+    {
+        self.with(|config| config.passes_unsigned = Some(Arc::new(predicate)))
+    }
+
+    /// Sets how refusals look. Default: see [`Refusal::standard`](crate::Refusal::standard).
+    pub fn render_refusals(self, renderer: impl Renderer) -> Self {
+        self.with(|config| config.renderer = Arc::new(renderer))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+impl<S> Layer<S> for HmacLayer {
+    type Service = HmacService<S>;
+
+    fn layer(&self, inner: S) -> HmacService<S> {
+        HmacService::new(inner, Arc::clone(&self.0))
+    }
+}
+
+impl fmt::Debug for HmacLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HmacLayer")
+            .field("verifier", &self.0.verifier)
+            .field("signs_responses", &self.0.signs_responses)
+            .field("request", &self.0.request)
+            .field("response", &self.0.response)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,45 @@
+//! Verifying without I/O: what the layers do, for queues, serverless events and other frameworks.
+//!
+//! A request passes through four types, each made by the one before it and by nothing else:
+//!
+//! [`Credentials`] (read from the head) → [`CheckedHead`] (signature right, fresh) → [`Authentic`] (body right) →
+//! [`Verified`] (first time).
+//!
+//! ```
+//! use tower_hmac::clock::{Clock, SystemClock};
+//! use tower_hmac::replay::MemoryReplayGuard;
+//! use tower_hmac::sign::RequestSigner;
+//! use tower_hmac::verify::RequestVerifier;
+//! use tower_hmac::{Key, Keys, Scheme};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (key, _) = Key::generate("svc-a")?;
+//! let now = SystemClock::default().now().ok_or("no clock")?;
+//!
+//! // the sender
+//! let (mut head, body) = http::Request::post("http://api.example.com/jobs").body("{}")?.into_parts();
+//! let mut signing = RequestSigner::new(Scheme::native(), key.clone())?.begin();
+//! signing.update(body.as_bytes());
+//! signing.finish(&mut head, now)?;
+//!
+//! // the receiver
+//! let guard = MemoryReplayGuard::new();
+//! let verifier = RequestVerifier::new(Scheme::native());
+//! let credentials = verifier.read(&head)?;
+//! let mut checked = verifier.check(&credentials, Some(&Keys::from(key)), now)?;
+//! checked.update(body.as_bytes());
+//! let authentic = checked.finish()?;
+//! let claimed = guard.spend(&authentic.replay_claim(now)?);
+//! let verified = authentic.admit(claimed)?;
+//! assert_eq!(verified.key_id().as_str(), "svc-a");
+//! # Ok(())
+//! # }
+//! ```
+
+mod request;
+mod response;
+mod verified;
+
+pub use self::request::{Authentic, CheckedHead, Credentials, RequestVerifier};
+pub use self::response::{CheckedResponse, ResponseVerifier};
+pub use self::verified::Verified;

@@ -1,0 +1,27 @@
+//! What the tests share. The signer here is written from the format alone and calls nothing of the crate.
+#![allow(dead_code, reason = "every test file uses its own part of this")]
+
+pub mod body;
+pub mod service;
+pub mod wire;
+
+use tower_hmac::clock::ManualClock;
+use tower_hmac::{HmacLayer, Key, Scheme};
+
+pub const KEY_ID: &str = "svc-a";
+pub const KEY_HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+pub const NOW: u64 = 1_795_303_445;
+pub const AUTHORITY: &str = "api.example.com";
+
+pub fn key() -> Key {
+    Key::from_hex(KEY_ID, KEY_HEX).unwrap()
+}
+
+pub fn clock() -> ManualClock {
+    ManualClock::at(NOW)
+}
+
+/// The native scheme with [`key`], on a clock that stands at [`NOW`].
+pub fn layer() -> HmacLayer {
+    HmacLayer::new(Scheme::native(), key()).unwrap().clock(clock())
+}
