@@ -1,0 +1,170 @@
+//! Time of the layer as a ratio to the trivial service plus bare crypto, in interleaved rounds; and against the
+//! middleware that people write by hand.
+//!
+//! `cargo bench --bench layer`
+
+mod support;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http_body_util::Full;
+use sha2::Sha256;
+use support::{Floor, Trivial, body, key, layer, run, signed};
+use tower::{Layer, Service, ServiceExt};
+use tower_hmac::sign::RequestSigner;
+use tower_hmac::{HmacLayer, Scheme};
+
+const ROUNDS: usize = 31;
+
+fn main() {
+    println!("median of {ROUNDS} interleaved rounds; response 1 KiB; ratio = layer / (service + bare crypto)\n");
+    println!("{:<10} {:<12} {:>12} {:>12} {:>8}", "body", "response", "layer", "floor", "ratio");
+    for (name, len, batch) in
+        [("0 B", 0, 400), ("1 KiB", 1 << 10, 400), ("64 KiB", 64 << 10, 40), ("1 MiB", 1 << 20, 4)]
+    {
+        against_floor(name, len, batch, true);
+        against_floor(name, len, batch, false);
+    }
+    println!("\nverify only, axum router, 1 KiB:");
+    against_by_hand();
+}
+
+fn against_floor(name: &str, len: usize, batch: usize, signs: bool) {
+    let (payload, answer) = (body(len), body(1 << 10));
+    let signer = RequestSigner::new(Scheme::native(), key()).unwrap();
+    let floor = Floor::default();
+    let mut times = Times::default();
+    for _ in 0..ROUNDS {
+        let configured = if signs { layer() } else { layer().without_response_signing() };
+        let service = configured.layer(Trivial(answer.clone()));
+        let requests: Vec<_> = (0..batch).map(|_| signed(&signer, &payload, true)).collect();
+        let plain: Vec<_> = (0..batch).map(|_| signed(&signer, &payload, false)).collect();
+        let ours = time(|| {
+            for request in requests {
+                let response = run(service.clone().call(request)).unwrap();
+                assert!(response.status().is_success());
+                black_box(response);
+            }
+        });
+        let bare = time(|| {
+            for request in plain {
+                floor.verify(&payload);
+                if signs {
+                    floor.sign(&answer);
+                }
+                black_box(run(Trivial(answer.clone()).call(request)).unwrap());
+            }
+        });
+        times.push(ours / batch as u32, bare / batch as u32);
+    }
+    let (ours, bare, ratio) = times.medians();
+    println!("{name:<10} {:<12} {ours:>12.2?} {bare:>12.2?} {ratio:>8.3}", if signs { "signed" } else { "unsigned" });
+}
+
+/// Both verify a 1 KiB body below the same axum router, and sign nothing.
+fn against_by_hand() {
+    let payload = body(1 << 10);
+    let batch = 400;
+    let signer = RequestSigner::new(Scheme::native(), key()).unwrap();
+    let by_hand = Router::new().route("/v1/payments", post(handler)).layer(from_fn(verify_by_hand));
+    let mut times = Times::default();
+    for _ in 0..ROUNDS {
+        let configured: HmacLayer = layer().without_response_signing();
+        let router = Router::new().route("/v1/payments", post(handler)).layer(configured);
+        let ours: Vec<_> = (0..batch).map(|_| signed(&signer, &payload, true).map(Body::new)).collect();
+        let theirs: Vec<_> = (0..batch).map(|_| signed_by_hand(&payload)).collect();
+        times.push(time(|| serve(&router, ours)) / batch, time(|| serve(&by_hand, theirs)) / batch);
+    }
+    let (ours, theirs, ratio) = times.medians();
+    println!("layer {ours:.2?}, by hand {theirs:.2?}, ratio {ratio:.3}");
+}
+
+fn serve(router: &Router, requests: Vec<Request>) {
+    for request in requests {
+        let response = run(router.clone().oneshot(request)).unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        black_box(response);
+    }
+}
+
+async fn handler(body: Bytes) -> impl IntoResponse {
+    black_box(body);
+    StatusCode::OK
+}
+
+/// A per-request key schedule, the body copied to the end, hex, and a comparison of text.
+async fn verify_by_hand(request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    let (Some(time), Some(signature)) = (head.headers.get("x-timestamp"), head.headers.get("x-signature")) else {
+        return StatusCode::UNAUTHORIZED.into_response();
+    };
+    let sent: u64 = time.to_str().unwrap_or_default().parse().unwrap_or_default();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(&[7; 32]).unwrap();
+    mac.update(time.as_bytes());
+    mac.update(b".");
+    mac.update(&body);
+    let expected = hex(&mac.finalize().into_bytes());
+    if sent.abs_diff(support::NOW) > 300 || expected.as_bytes() != signature.as_bytes() {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    next.run(Request::from_parts(head, Body::from(body))).await
+}
+
+fn signed_by_hand(payload: &Bytes) -> Request {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&[7; 32]).unwrap();
+    mac.update(format!("{}.", support::NOW).as_bytes());
+    mac.update(payload);
+    Request::post("/v1/payments?dry_run=1")
+        .header("host", "127.0.0.1:3000")
+        .header("content-type", "application/json")
+        .header("user-agent", "bench/1.0")
+        .header("accept", "*/*")
+        .header("x-timestamp", support::NOW)
+        .header("x-signature", hex(&mac.finalize().into_bytes()))
+        .body(Body::new(Full::new(payload.clone())))
+        .unwrap()
+}
+
+/// As the `hex` crate does it: two table look-ups for each byte.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
+    digits.map(char::from).collect()
+}
+
+#[derive(Default)]
+struct Times(Vec<(Duration, Duration)>);
+
+impl Times {
+    fn push(&mut self, one: Duration, other: Duration) {
+        self.0.push((one, other));
+    }
+
+    /// Of each side, and of the ratios round by round.
+    fn medians(mut self) -> (Duration, Duration, f64) {
+        let middle = self.0.len() / 2;
+        let mut ratios: Vec<f64> = self.0.iter().map(|(a, b)| a.as_secs_f64() / b.as_secs_f64()).collect();
+        ratios.sort_by(f64::total_cmp);
+        self.0.sort_by_key(|pair| pair.0);
+        let ours = self.0[middle].0;
+        self.0.sort_by_key(|pair| pair.1);
+        (ours, self.0[middle].1, ratios[middle])
+    }
+}
+
+fn time(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}

@@ -1,0 +1,113 @@
+//! What the benches share: signed requests, a trivial service, and the bare crypto that no layer can do without.
+#![allow(dead_code, reason = "every bench uses its own part of this")]
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{Request, Response};
+use http_body_util::Full;
+use sha2::{Digest, Sha256};
+use tower::Service;
+use tower_hmac::clock::ManualClock;
+use tower_hmac::sign::RequestSigner;
+use tower_hmac::{HmacLayer, Key, Scheme};
+
+pub const NOW: u64 = 1_795_303_445;
+const SECRET: [u8; 32] = [7; 32];
+
+/// The lengths of the strings to sign of these requests and responses, in bytes.
+const REQUEST_TEXT: usize = 193;
+const RESPONSE_TEXT: usize = 224;
+
+pub fn key() -> Key {
+    Key::from_bytes("svc-a", SECRET).unwrap()
+}
+
+pub fn layer() -> HmacLayer {
+    HmacLayer::new(Scheme::native(), key()).unwrap().clock(ManualClock::at(NOW))
+}
+
+pub fn body(len: usize) -> Bytes {
+    Bytes::from(vec![b'a'; len])
+}
+
+/// A request with a nonce of its own.
+pub fn signed(signer: &RequestSigner, body: &Bytes, digest_of: bool) -> Request<Full<Bytes>> {
+    let request = Request::post("/v1/payments?dry_run=1")
+        .header("host", "127.0.0.1:3000")
+        .header("content-type", "application/json")
+        .header("user-agent", "bench/1.0")
+        .header("accept", "*/*");
+    let (mut head, body) = request.body(body.clone()).unwrap().into_parts();
+    if digest_of {
+        let mut signing = signer.begin();
+        signing.update(&body);
+        signing.finish(&mut head, NOW).unwrap();
+    }
+    Request::from_parts(head, Full::new(body))
+}
+
+/// Answers at once with 1 KiB.
+#[derive(Clone)]
+pub struct Trivial(pub Bytes);
+
+impl<B> Service<Request<B>> for Trivial {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        black_box(request);
+        ready(Ok(Response::new(Full::new(self.0.clone()))))
+    }
+}
+
+/// The hashing that the scheme asks for, with a precomputed key, and nothing else.
+pub struct Floor {
+    keyed: Hmac<Sha256>,
+    text: Vec<u8>,
+}
+
+impl Default for Floor {
+    fn default() -> Self {
+        Self { keyed: Hmac::new_from_slice(&SECRET).unwrap(), text: vec![b'a'; RESPONSE_TEXT] }
+    }
+}
+
+impl Floor {
+    pub fn verify(&self, body: &[u8]) {
+        black_box(Sha256::digest(black_box(body)));
+        self.mac(REQUEST_TEXT);
+    }
+
+    pub fn sign(&self, body: &[u8]) {
+        black_box(Sha256::digest(black_box(body)));
+        self.mac(RESPONSE_TEXT);
+    }
+
+    fn mac(&self, len: usize) {
+        let mut mac = self.keyed.clone();
+        mac.update(black_box(&self.text[..len]));
+        black_box(mac.finalize().into_bytes());
+    }
+}
+
+/// Polls until the future is ready, as often as it yields.
+pub fn run<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
