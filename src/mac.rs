@@ -120,10 +120,14 @@ pub struct Tag {
 impl Tag {
     fn new(output: &[u8]) -> Self {
         let mut bytes = [0; 64];
-        for (to, from) in bytes.iter_mut().zip(output) {
-            *to = *from;
-        }
-        Self { bytes, len: output.len().min(64) }
+        let len = match bytes.get_mut(..output.len()) {
+            Some(room) => {
+                room.copy_from_slice(output);
+                output.len()
+            }
+            None => 0,
+        };
+        Self { bytes, len }
     }
 
     /// The bytes, ready to be encoded.
@@ -141,6 +145,58 @@ impl Tag {
 impl fmt::Debug for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tag(..)")
+    }
+}
+
+/// Gathers the small pieces of a string to sign, so that the MAC is fed seldom.
+pub(crate) struct Text<'m> {
+    mac: &'m mut Mac,
+    gathered: [u8; 256],
+    len: usize,
+}
+
+impl<'m> Text<'m> {
+    pub(crate) fn new(mac: &'m mut Mac) -> Self {
+        Self { mac, gathered: [0; 256], len: 0 }
+    }
+
+    pub(crate) fn push(&mut self, piece: &[u8]) {
+        match self.room(piece.len()) {
+            Some(room) => room.copy_from_slice(piece),
+            None => {
+                self.flush();
+                self.mac.update(piece);
+            }
+        }
+    }
+
+    /// A piece and LF.
+    pub(crate) fn line(&mut self, piece: &[u8]) {
+        self.push(piece);
+        self.push(b"\n");
+    }
+
+    pub(crate) fn push_lower_case(&mut self, piece: &[u8]) {
+        for part in piece.chunks(64) {
+            let mut lower = [0; 64];
+            if let Some(lower) = lower.get_mut(..part.len()) {
+                lower.copy_from_slice(part);
+                lower.make_ascii_lowercase();
+                self.push(lower);
+            }
+        }
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.mac.update(self.gathered.get(..self.len).unwrap_or_default());
+        self.len = 0;
+    }
+
+    fn room(&mut self, len: usize) -> Option<&mut [u8]> {
+        let end = self.len.checked_add(len)?;
+        let room = self.gathered.get_mut(self.len..end)?;
+        self.len = end;
+        Some(room)
     }
 }
 
@@ -162,9 +218,4 @@ impl fmt::Debug for BodyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BodyHash(..)")
     }
-}
-
-/// Compares two digests in constant time.
-pub(crate) fn same_digest(one: &[u8; 32], other: &[u8; 32]) -> bool {
-    one.ct_eq(other).into()
 }

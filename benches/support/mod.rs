@@ -14,22 +14,29 @@ use http_body_util::Full;
 use sha2::{Digest, Sha256};
 use tower::Service;
 use tower_hmac::clock::ManualClock;
+use tower_hmac::replay::{Claimed, MemoryReplayGuard, ReplayClaim};
 use tower_hmac::sign::RequestSigner;
-use tower_hmac::{HmacLayer, Key, Scheme};
+use tower_hmac::{HmacLayer, Key, KeyId, Scheme};
 
 pub const NOW: u64 = 1_795_303_445;
 const SECRET: [u8; 32] = [7; 32];
 
 /// The lengths of the strings to sign of these requests and responses, in bytes.
-const REQUEST_TEXT: usize = 193;
-const RESPONSE_TEXT: usize = 224;
+const REQUEST_TEXT: usize = 188;
+const RESPONSE_TEXT: usize = 177;
 
 pub fn key() -> Key {
     Key::from_bytes("svc-a", SECRET).unwrap()
 }
 
+/// A layer that has been in use: its guard holds 20 000 entries.
 pub fn layer() -> HmacLayer {
-    HmacLayer::new(Scheme::native(), key()).unwrap().clock(ManualClock::at(NOW))
+    let (guard, id) = (MemoryReplayGuard::new(), KeyId::new("svc-b").unwrap());
+    for n in 0..20_000 {
+        let claim = ReplayClaim { key_id: &id, nonce: &format!("nonce-{n:016}"), valid_until: NOW + 360, now: NOW };
+        assert_eq!(guard.spend(&claim), Claimed::Fresh);
+    }
+    HmacLayer::new(Scheme::native(), key()).unwrap().clock(ManualClock::at(NOW)).replay_guard(guard)
 }
 
 pub fn body(len: usize) -> Bytes {
@@ -79,7 +86,7 @@ pub struct Floor {
 
 impl Default for Floor {
     fn default() -> Self {
-        Self { keyed: Hmac::new_from_slice(&SECRET).unwrap(), text: vec![b'a'; RESPONSE_TEXT] }
+        Self { keyed: Hmac::new_from_slice(&SECRET).unwrap(), text: vec![b'a'; 256] }
     }
 }
 

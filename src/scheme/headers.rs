@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::trim;
 use crate::error::{ConfigError, Mistake};
-use crate::mac::Mac;
 use crate::rejection::RejectionKind;
 
 /// Header fields that are signed beyond those a scheme always covers. Both ends must be configured alike: the list
@@ -85,31 +84,55 @@ impl SignedHeaders {
     }
 }
 
-/// The one value of a signed header, trimmed; `None` when it is absent.
-pub(crate) fn signed<'m>(headers: &'m HeaderMap, name: &HeaderName) -> Result<Option<&'m [u8]>, RejectionKind> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => match trim(value.as_bytes()) {
-            [] => Err(RejectionKind::Malformed),
-            value => Ok(Some(value)),
-        },
-        (Some(_), Some(_)) => Err(RejectionKind::Malformed),
-    }
+/// What stands under one name in a head that is read in one pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Once<'m> {
+    #[default]
+    Absent,
+    One(&'m HeaderValue),
+    Repeated,
 }
 
-/// Feeds LF, `name:` and the value for each extra header.
-pub(crate) fn feed_signed(names: &SignedHeaders, headers: &HeaderMap, mac: &mut Mac) -> Result<(), RejectionKind> {
-    for name in names.iter() {
-        feed_line(name, signed(headers, name)?.unwrap_or_default(), mac);
+impl<'m> Once<'m> {
+    pub(crate) fn see(&mut self, value: &'m HeaderValue) {
+        *self = match self {
+            Self::Absent => Self::One(value),
+            Self::One(_) | Self::Repeated => Self::Repeated,
+        };
     }
-    Ok(())
-}
 
-/// Feeds LF, `name:` and `value`.
-pub(crate) fn feed_line(name: &HeaderName, value: &[u8], mac: &mut Mac) {
-    mac.update(b"\n");
-    mac.update(name.as_str().as_bytes());
-    mac.update(b":");
-    mac.update(value);
+    pub(crate) fn of(headers: &'m HeaderMap, name: &HeaderName) -> Self {
+        let mut once = Self::Absent;
+        headers.get_all(name).iter().for_each(|value| once.see(value));
+        once
+    }
+
+    /// A field of the scheme, whole and untrimmed, through its grammar.
+    pub(crate) fn field<T>(self, grammar: impl FnOnce(&'m HeaderValue) -> Option<T>) -> Result<T, RejectionKind> {
+        match self {
+            Self::Absent => Err(RejectionKind::Missing),
+            Self::One(value) => grammar(value).ok_or(RejectionKind::Malformed),
+            Self::Repeated => Err(RejectionKind::Malformed),
+        }
+    }
+
+    /// The value of a signed header, trimmed; empty only when it is absent.
+    pub(crate) fn signed(self) -> Result<&'m [u8], RejectionKind> {
+        match self {
+            Self::Absent => Ok(&[]),
+            Self::One(value) => {
+                Some(trim(value.as_bytes())).filter(|value| !value.is_empty()).ok_or(RejectionKind::Malformed)
+            }
+            Self::Repeated => Err(RejectionKind::Malformed),
+        }
+    }
+
+    /// The value of a field for which absent and empty are alike, trimmed.
+    pub(crate) fn or_empty(self) -> Result<&'m [u8], RejectionKind> {
+        match self {
+            Self::Absent => Ok(&[]),
+            Self::One(value) => Ok(trim(value.as_bytes())),
+            Self::Repeated => Err(RejectionKind::Malformed),
+        }
+    }
 }

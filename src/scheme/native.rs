@@ -1,16 +1,15 @@
 //! The crate's own scheme, version 1.
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
-use super::exchange::Exchange;
-use super::headers::{SignedHeaders, feed_line, feed_signed, signed};
+use super::headers::{Once, SignedHeaders};
 use super::protocol::{Claim, Message, Protocol, Side, Start};
 use super::target::Resolved;
 use crate::encoding::{Hex32, hex_array};
 use crate::error::{ConfigError, Mistake, SignError};
 use crate::key::Key;
-use crate::mac::{Algorithm, Mac, Tag};
+use crate::mac::{Algorithm, Mac, Tag, Text};
 use crate::rejection::RejectionKind;
 
 const KEY_ID: HeaderName = HeaderName::from_static("x-hmac-key-id");
@@ -20,14 +19,6 @@ const CONTENT: HeaderName = HeaderName::from_static("x-hmac-content-sha256");
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hmac-signature");
 const TRAILER: HeaderName = HeaderName::from_static("x-hmac-trailer-signature");
 static FIELDS: [HeaderName; 6] = [KEY_ID, TIMESTAMP, NONCE, CONTENT, SIGNATURE, TRAILER];
-
-/// Some servers take method or target from these.
-const OVERRIDES: [HeaderName; 4] = [
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-method-override"),
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-rewrite-url"),
-];
 
 const GRPC: [HeaderName; 3] = [
     HeaderName::from_static("grpc-status"),
@@ -48,77 +39,57 @@ impl Native {
         Self { request, response }
     }
 
-    fn feed_request(
-        &self,
-        method: &Method,
-        target: &Resolved<'_>,
-        m: &Message<'_>,
-        c: &Claim<'_>,
-        mac: &mut Mac,
-    ) -> Result<(), RejectionKind> {
+    fn feed_request(&self, method: &Method, target: &Resolved<'_>, m: &Message<'_>, text: &mut Text<'_>) -> Fed {
         if method == Method::CONNECT {
             return Err(RejectionKind::Method);
         }
-        if OVERRIDES.iter().any(|name| m.headers.contains_key(name) && !self.request.contains(name)) {
-            return Err(RejectionKind::UncoveredOverride);
-        }
-        mac.update(b"HMAC-SHA256-V1-REQUEST\n");
-        for line in [c.key_id, c.timestamp.0, c.nonce.unwrap_or_default(), method.as_str()] {
-            mac.update(line.as_bytes());
-            mac.update(b"\n");
-        }
-        for chunk in target.authority.chunks(64) {
-            let mut lower = [0; 64];
-            for (to, from) in lower.iter_mut().zip(chunk) {
-                *to = from.to_ascii_lowercase();
+        let [mut content_type, mut content_encoding] = [Once::Absent; 2];
+        for (name, value) in m.headers {
+            match name.as_str() {
+                "content-type" => content_type.see(value),
+                "content-encoding" => content_encoding.see(value),
+                // Some servers take method or target from these.
+                "x-http-method-override" | "x-method-override" | "x-original-url" | "x-rewrite-url"
+                    if !self.request.contains(name) =>
+                {
+                    return Err(RejectionKind::UncoveredOverride);
+                }
+                _ => {}
             }
-            mac.update(lower.get(..chunk.len()).unwrap_or_default());
         }
-        mac.update(b"\n");
-        mac.update(target.path.as_bytes());
+        text.line(method.as_str().as_bytes());
+        text.push_lower_case(&target.authority);
+        text.line(b"");
+        text.push(target.path.as_bytes());
         if let Some(query) = target.query {
-            mac.update(b"?");
-            mac.update(query.as_bytes());
+            text.push(b"?");
+            text.push(query.as_bytes());
         }
-        for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING] {
-            mac.update(b"\n");
-            mac.update(signed(m.headers, &name)?.unwrap_or_default());
-        }
-        mac.update(b"\n");
-        mac.update(c.body.0);
-        feed_signed(&self.request, m.headers, mac)
+        text.line(b"");
+        text.line(content_type.signed()?);
+        text.line(content_encoding.signed()?);
+        Ok(())
     }
 
-    fn feed_response(
-        &self,
-        status: StatusCode,
-        to: &Exchange,
-        m: &Message<'_>,
-        c: &Claim<'_>,
-        mac: &mut Mac,
-    ) -> Result<(), RejectionKind> {
-        mac.update(b"HMAC-SHA256-V1-RESPONSE\n");
-        mac.update(c.key_id.as_bytes());
-        mac.update(b"\n");
-        mac.update(to.signature_hex().as_bytes());
-        for line in [c.timestamp.0, status.as_str()] {
-            mac.update(b"\n");
-            mac.update(line.as_bytes());
-        }
-        for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::LOCATION] {
-            mac.update(b"\n");
-            mac.update(signed(m.headers, &name)?.unwrap_or_default());
-        }
-        mac.update(b"\n");
-        mac.update(c.body.0);
-        if m.headers.contains_key(&GRPC[0]) {
-            for name in &GRPC {
-                feed_line(name, once_or_empty(m.headers, name)?, mac);
+    fn feed_response(&self, status: StatusCode, m: &Message<'_>, text: &mut Text<'_>) -> Fed {
+        let [mut content_type, mut content_encoding, mut location] = [Once::Absent; 3];
+        for (name, value) in m.headers {
+            match name.as_str() {
+                "content-type" => content_type.see(value),
+                "content-encoding" => content_encoding.see(value),
+                "location" => location.see(value),
+                _ => {}
             }
         }
-        feed_signed(&self.response, m.headers, mac)
+        text.line(status.as_str().as_bytes());
+        text.line(content_type.signed()?);
+        text.line(content_encoding.signed()?);
+        text.line(location.signed()?);
+        Ok(())
     }
 }
+
+type Fed = Result<(), RejectionKind>;
 
 impl Protocol for Native {
     fn name(&self) -> &'static str {
@@ -142,32 +113,71 @@ impl Protocol for Native {
         if key.secret_len() < LEAST {
             return Err(Mistake::SecretTooShort { scheme, least: LEAST, found: key.secret_len() }.into());
         }
-        match key_id(key.id().as_str().as_bytes()) {
-            Some(_) => Ok(()),
-            None => Err(Mistake::KeyId("must be 1 to 64 of A-Z a-z 0-9 - _ . and start with a letter or digit").into()),
+        match is_key_id(key.id().as_str()) {
+            true => Ok(()),
+            false => {
+                Err(Mistake::KeyId("must be 1 to 64 of A-Z a-z 0-9 - _ . and start with a letter or digit").into())
+            }
         }
     }
 
     fn read<'m>(&self, message: &Message<'m>) -> Result<Claim<'m>, RejectionKind> {
-        let headers = message.headers;
-        if headers.contains_key(&TRAILER) {
-            return Err(RejectionKind::Malformed);
+        let [mut id, mut time, mut once, mut content, mut signature] = [Once::Absent; 5];
+        for (name, value) in message.headers {
+            let Some(rest) = name.as_str().strip_prefix("x-hmac-") else { continue };
+            match rest {
+                "key-id" => id.see(value),
+                "timestamp" => time.see(value),
+                "nonce" => once.see(value),
+                "content-sha256" => content.see(value),
+                "signature" => signature.see(value),
+                "trailer-signature" => return Err(RejectionKind::Malformed),
+                _ => {}
+            }
         }
-        let (key_id, nonce) = match &message.start {
-            Start::Request { .. } => (field(headers, &KEY_ID, key_id)?, Some(field(headers, &NONCE, nonce)?)),
+        let (key_id, nonce) = match message.start {
+            Start::Request { .. } => (id.field(key_id)?, Some(once.field(nonce)?)),
             Start::Response { to, .. } => (to.key_id().as_str(), None),
         };
-        let timestamp = field(headers, &TIMESTAMP, timestamp)?;
-        let body = field(headers, &CONTENT, digest)?;
-        let tag = field(headers, &SIGNATURE, |text| hex_array(text.strip_prefix(b"v1=")?))?;
+        let timestamp = time.field(timestamp)?;
+        let body = content.field(digest)?;
+        let tag = signature.field(tag)?;
         Ok(Claim { key_id, timestamp, nonce, body, tag })
     }
 
     fn feed(&self, message: &Message<'_>, claim: &Claim<'_>, mac: &mut Mac) -> Result<(), RejectionKind> {
-        match &message.start {
-            Start::Request { method, target } => self.feed_request(method, target, message, claim, mac),
-            Start::Response { status, to } => self.feed_response(*status, to, message, claim, mac),
+        let headers = message.headers;
+        let mut text = Text::new(mac);
+        let extra = match &message.start {
+            Start::Request { method, target } => {
+                text.line(b"HMAC-SHA256-V1-REQUEST");
+                text.line(claim.key_id.as_bytes());
+                text.line(claim.timestamp.0.as_bytes());
+                text.line(claim.nonce.unwrap_or_default().as_bytes());
+                self.feed_request(method, target, message, &mut text)?;
+                text.push(claim.body.0);
+                &self.request
+            }
+            Start::Response { status, to } => {
+                text.line(b"HMAC-SHA256-V1-RESPONSE");
+                text.line(claim.key_id.as_bytes());
+                text.line(to.signature_hex().as_bytes());
+                text.line(claim.timestamp.0.as_bytes());
+                self.feed_response(*status, message, &mut text)?;
+                text.push(claim.body.0);
+                if headers.contains_key(&GRPC[0]) {
+                    for name in &GRPC {
+                        extra_line(&mut text, name, Once::of(headers, name).or_empty()?);
+                    }
+                }
+                &self.response
+            }
+        };
+        for name in extra.iter() {
+            extra_line(&mut text, name, Once::of(headers, name).signed()?);
         }
+        text.flush();
+        Ok(())
     }
 
     fn write(&self, side: Side, claim: &Claim<'_>, tag: &Tag, headers: &mut HeaderMap) -> Result<(), SignError> {
@@ -200,46 +210,41 @@ impl Protocol for Native {
     }
 }
 
-/// The one value of a field of ours, whole and untrimmed, through its grammar.
-fn field<'m, T>(
-    headers: &'m HeaderMap,
-    name: &HeaderName,
-    grammar: impl FnOnce(&'m [u8]) -> Option<T>,
-) -> Result<T, RejectionKind> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Err(RejectionKind::Missing),
-        (Some(value), None) => grammar(value.as_bytes()).ok_or(RejectionKind::Malformed),
-        (Some(_), Some(_)) => Err(RejectionKind::Malformed),
+fn extra_line(text: &mut Text<'_>, name: &HeaderName, value: &[u8]) {
+    for piece in [b"\n", name.as_str().as_bytes(), b":", value] {
+        text.push(piece);
     }
 }
 
-/// The one value of a gRPC status field; absent and empty are alike.
-fn once_or_empty<'m>(headers: &'m HeaderMap, name: &HeaderName) -> Result<&'m [u8], RejectionKind> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (value, None) => Ok(value.map(|v| super::trim(v.as_bytes())).unwrap_or_default()),
-        (_, Some(_)) => Err(RejectionKind::Malformed),
-    }
+fn key_id(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().filter(|text| is_key_id(text))
 }
 
-fn key_id(text: &[u8]) -> Option<&str> {
-    let first = text.first()?.is_ascii_alphanumeric();
-    let rest = text.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b));
-    (first && rest && text.len() <= 64).then_some(str::from_utf8(text).ok()?)
+fn is_key_id(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    let first = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric());
+    first && text.len() <= 64 && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
-fn nonce(text: &[u8]) -> Option<&str> {
-    let alphabet = text.iter().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b));
-    (alphabet && (16..=64).contains(&text.len())).then_some(str::from_utf8(text).ok()?)
+fn nonce(value: &HeaderValue) -> Option<&str> {
+    let text = value.to_str().ok()?;
+    let alphabet = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    (alphabet && (16..=64).contains(&text.len())).then_some(text)
 }
 
-fn timestamp(text: &[u8]) -> Option<(&str, u64)> {
-    let digits = text.len() == 10 && text.iter().all(u8::is_ascii_digit) && text.first() != Some(&b'0');
-    let text = str::from_utf8(text).ok().filter(|_| digits)?;
-    Some((text, text.parse().ok()?))
+/// Ten digits fit into 64 bits.
+fn timestamp(value: &HeaderValue) -> Option<(&str, u64)> {
+    let text = value.to_str().ok()?;
+    let digit = |sum: u64, b: u8| sum.checked_mul(10)?.checked_add(u64::from(char::from(b).to_digit(10)?));
+    let seconds = text.bytes().try_fold(0, digit)?;
+    (text.len() == 10 && !text.starts_with('0')).then_some((text, seconds))
 }
 
-fn digest(text: &[u8]) -> Option<(&[u8; 64], [u8; 32])> {
+fn digest(value: &HeaderValue) -> Option<(&[u8; 64], [u8; 32])> {
+    let text = value.as_bytes();
     Some((text.first_chunk()?, hex_array(text)?))
+}
+
+fn tag(value: &HeaderValue) -> Option<[u8; 32]> {
+    hex_array(value.as_bytes().strip_prefix(b"v1=")?)
 }

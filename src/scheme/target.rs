@@ -218,7 +218,15 @@ fn select<'a>(set: &'a [String], uri: &Uri, host: &Host<'_>) -> Result<&'a str, 
 
 /// `host` or `host:port`: no user information, no blanks, nothing that could end the line.
 fn authority(text: &[u8]) -> Option<&[u8]> {
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+;=:[]%".contains(b);
+    // The characters of RFC 3986 without `@`, which would begin user information, and `,`, which joins two values.
+    let allowed = |b: &u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'('
+                    ..=b'+' | b';' | b'=' | b':' | b'[' | b']' | b'%'
+            )
+    };
     (!text.is_empty() && text.iter().all(allowed)).then_some(text)
 }
 

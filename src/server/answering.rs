@@ -43,8 +43,8 @@ where
     RB::Error: Into<BoxError>,
 {
     let (mut head, body) = response.into_parts();
-    config.signer.strip(&mut head.headers);
     if !config.signs_responses || config.passes_unsigned.as_ref().is_some_and(|passes| passes(&head)) {
+        config.signer.strip(&mut head.headers);
         return Ok(Plan::Send(Response::from_parts(head, HmacBody::passed(body))));
     }
     if exchange.bodiless(head.status) {
