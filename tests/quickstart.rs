@@ -125,3 +125,21 @@ fn the_printed_line_can_be_pasted_into_a_shell() {
     let Output { stdout, stderr, .. } = Command::new("sh").args(["-c", &spoilt]).output().unwrap();
     assert!(text(&stdout).starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{}{}", text(&stdout), text(&stderr));
 }
+
+#[test]
+fn the_recipe_of_the_readme_is_accepted() {
+    if !found(&["sh", "openssl", "curl"]) {
+        return;
+    }
+    let readme = include_str!("../README.md");
+    let recipe =
+        readme.split("```").find(|block| block.starts_with("sh\nbody=")).unwrap().strip_prefix("sh\n").unwrap();
+    let server = Server::start();
+    let here = recipe.replace("127.0.0.1:3000", &server.address);
+    assert_ne!(here, recipe);
+    for (key, start) in [(&*server.key.1, "HTTP/1.1 200 OK\r\n"), (&"07".repeat(32), "HTTP/1.1 401 Unauthorized\r\n")] {
+        let Output { stdout, stderr, .. } =
+            Command::new("sh").args(["-c", &here]).env("KEY_HEX", key).env("no_proxy", "*").output().unwrap();
+        assert!(text(&stdout).starts_with(start), "{}{}", text(&stdout), text(&stderr));
+    }
+}
