@@ -21,7 +21,8 @@ use crate::scheme::{Claim, Exchange, Message, Scheme, Side, Start};
 /// # let exchange = RequestSigner::new(Scheme::native(), key)?.begin().finish(&mut request, 1_795_303_445)?;
 /// // `exchange` comes from `Verified::exchange` on the server and from signing the request on the client
 /// let (mut head, body) = http::Response::new("done").into_parts();
-/// let mut signing = ResponseSigner::new(Scheme::native()).begin();
+/// let signer = ResponseSigner::new(Scheme::native());
+/// let mut signing = signer.begin();
 /// signing.update(body.as_bytes());
 /// signing.finish(&mut head, &exchange, 1_795_303_446)?;
 ///

@@ -18,7 +18,8 @@
 //!
 //! // the sender
 //! let (mut head, body) = http::Request::post("http://api.example.com/jobs").body("{}")?.into_parts();
-//! let mut signing = RequestSigner::new(Scheme::native(), key.clone())?.begin();
+//! let signer = RequestSigner::new(Scheme::native(), key.clone())?;
+//! let mut signing = signer.begin();
 //! signing.update(body.as_bytes());
 //! signing.finish(&mut head, now)?;
 //!

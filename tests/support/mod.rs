@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 pub mod body;
+pub mod quickstart;
 pub mod service;
+pub mod tools;
 pub mod wire;
 
 use tower_hmac::clock::ManualClock;
