@@ -76,7 +76,7 @@ impl ManualClock {
         }))
     }
 
-    /// Moves wall time and elapsed time forward, in milliseconds.
+    /// Moves wall time and elapsed time forward. Less than a millisecond is dropped.
     pub fn advance(&self, by: Duration) {
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.0.now_ms.fetch_add(ms, Ordering::SeqCst);

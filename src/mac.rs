@@ -42,11 +42,14 @@ impl Algorithm {
 /// use tower_hmac::Key;
 ///
 /// # fn main() -> Result<(), tower_hmac::ConfigError> {
-/// let key = Key::from_text("vector", "Jefe")?;
+/// let key = Key::from_text("vector", "Jefe")?; // RFC 4231, test case 2
 /// let mut mac = key.mac();
 /// mac.update(b"what do ya want ");
 /// mac.update(b"for nothing?");
-/// assert!(mac.verify(&[0; 32]).is_none());
+/// let tag = mac.clone().finish();
+/// assert_eq!(tag.as_bytes()[..4], [0x5b, 0xdc, 0xc1, 0x46]);
+/// assert!(mac.clone().verify(tag.as_bytes()).is_some());
+/// assert!(mac.verify(&tag.as_bytes()[..31]).is_none());
 /// # Ok(())
 /// # }
 /// ```

@@ -44,7 +44,7 @@ pub enum RejectionKind {
     BodyTimeout,
     /// 413: the body is over the limit.
     BodyTooLarge,
-    /// 429: the key has too many live replay entries.
+    /// 429: the key has too many live replay entries, says a replay guard that counts them.
     Quota,
     /// 503: the key store failed, or returned a key that does not fit.
     KeysUnavailable,
@@ -52,7 +52,7 @@ pub enum RejectionKind {
     GuardUnavailable,
     /// 503: the clock cannot be trusted.
     Clock,
-    /// 503: all requests together hold too many body bytes.
+    /// 503: all requests and responses together hold too many body bytes.
     Budget,
     /// 500: the service's answer is over the limit for signing.
     ResponseTooLarge,

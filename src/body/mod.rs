@@ -1,4 +1,4 @@
-//! Bodies: what the layers hand on, and how they are buffered.
+//! Bodies: what the layer hands on, and how they are buffered.
 
 mod budget;
 mod collect;
@@ -20,7 +20,7 @@ pub(crate) use self::frames::Frames;
 use crate::error::BoxError;
 
 pin_project! {
-    /// The one body type that the layers hand on.
+    /// The one body type that the layer hands on.
     ///
     /// A buffered and checked body, or one that is passed through. Frames stay as they arrived (small ones are
     /// joined), and the length of a buffered body is exact. It keeps the auto traits of `B`.

@@ -17,8 +17,8 @@ use crate::mac::{Algorithm, Mac};
 
 /// A secret with its name and algorithm (HMAC-SHA256 unless said otherwise).
 ///
-/// The keyed state is computed once. The secret is never shown, not comparable, and erased from memory with the last
-/// clone. Clones are cheap.
+/// The keyed state is computed once. The secret is never shown, not comparable, and the key's memory is erased with
+/// the last clone. Clones are cheap.
 ///
 /// ```
 /// use tower_hmac::Key;

@@ -23,7 +23,7 @@ pub struct KeyQuery<'a> {
 }
 
 impl<'a> KeyQuery<'a> {
-    /// A query as a layer makes it: for testing a store.
+    /// A query as the layer makes it: for testing a store.
     #[must_use]
     pub fn new(key_id: Option<&'a str>, head: &'a Parts) -> Self {
         Self { key_id, head }

@@ -31,7 +31,7 @@ pub enum Claimed {
     Seen,
     /// `valid_until` has passed: the guard may have forgotten the nonce.
     Expired,
-    /// The key has too many live nonces.
+    /// The key has too many live nonces, for a guard that counts them.
     OverQuota,
     /// The guard has no room left, and forgets nothing that is still valid.
     Full,

@@ -54,8 +54,9 @@ impl SignedHeaders {
     ///
     /// # Errors
     ///
-    /// When a name is invalid, repeated, covered by every scheme already, or one that proxies rewrite; when there are
-    /// more than 16.
+    /// When a name is invalid or repeated; when it is covered already (`host`, `content-type`, `content-encoding`,
+    /// `x-hmac-…`) or rewritten on the way (`connection`, `content-length`, `te`, `trailer`, `transfer-encoding`,
+    /// `upgrade`); when there are more than 16.
     pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, ConfigError> {
         let mut all = Vec::<HeaderName>::new();
         for name in names {

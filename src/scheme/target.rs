@@ -15,7 +15,8 @@ use crate::rejection::RejectionKind;
 /// Where the authority and the path that a signature covers come from.
 ///
 /// The default is the request as the layer sees it: the URI's authority (HTTP/2) or else `Host`, and the URI's path
-/// and query. Something else is needed where they differ from what the caller signed:
+/// and query. A request without an authority, or with two that differ, is refused. Something else is needed where
+/// they differ from what the caller signed:
 ///
 /// * behind a proxy that rewrites the host: [`fixed`](Self::fixed) or [`one_of`](Self::one_of);
 /// * below a router that strips a path prefix, such as axum's `nest`: [`resolver`](Self::resolver). Without it one
@@ -118,7 +119,7 @@ impl Target {
             None => path_and_query(&head.uri),
             Some(Path::Of(uri)) => path_and_query(uri),
             Some(Path::Text(text)) if text.is_empty() => (Cow::Borrowed("/"), None),
-            Some(Path::Text(text)) if text.bytes().all(|b| b > b' ' && b != 0x7f && b != b'#') => (text, None),
+            Some(Path::Text(text)) if is_path(&text) => (text, None),
             Some(Path::Text(_)) => return Err(RejectionKind::AmbiguousTarget),
         };
         Ok(Resolved { authority, path, query })
@@ -155,13 +156,13 @@ impl<'a> SignedTarget<'a> {
         Self::default()
     }
 
-    /// Sets the authority: `host` or `host:port`.
+    /// Sets the authority: `host` or `host:port`. Anything else refuses the request as ambiguous.
     #[must_use]
     pub fn authority(self, authority: impl Into<Cow<'a, str>>) -> Self {
         Self { authority: Some(authority.into()), ..self }
     }
 
-    /// Sets path and query, as the caller sent them.
+    /// Sets path and query, as the caller sent them. What is no path refuses the request as ambiguous.
     #[must_use]
     pub fn path_and_query(self, path_and_query: impl Into<Cow<'a, str>>) -> Self {
         Self { path_and_query: Some(Path::Text(path_and_query.into())), ..self }
@@ -228,6 +229,11 @@ fn authority(text: &[u8]) -> Option<&[u8]> {
             )
     };
     (!text.is_empty() && text.iter().all(allowed)).then_some(text)
+}
+
+fn is_path(text: &str) -> bool {
+    let begins = text.starts_with('/') || text == "*";
+    begins && text.bytes().all(|b| b > b' ' && b != 0x7f && b != b'#')
 }
 
 fn path_and_query(uri: &Uri) -> (Cow<'_, str>, Option<&str>) {

@@ -50,6 +50,20 @@ pub struct HmacLayer(Arc<Config>);
 impl HmacLayer {
     /// A layer for one scheme. `keys` is a [`Key`](crate::Key), a closure, or whatever implements [`KeyStore`].
     ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use tower_hmac::{HmacLayer, Key, KeyQuery, Lookup, Scheme};
+    ///
+    /// # fn main() -> Result<(), tower_hmac::ConfigError> {
+    /// # let (a, b) = (Key::generate("svc-a")?.0, Key::generate("svc-b")?.0);
+    /// let partners = HashMap::from([("svc-a", a), ("svc-b", b)]);
+    /// let find = move |query: &KeyQuery<'_>| -> Lookup { query.key_id().and_then(|id| partners.get(id)).cloned().into() };
+    /// let layer = HmacLayer::new(Scheme::native(), find)?;
+    /// # let _ = layer;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When a key that is known now does not fit the scheme.
@@ -68,7 +82,7 @@ impl HmacLayer {
         self.with(|config| config.verifier = config.verifier.clone().target(target))
     }
 
-    /// Sets how old a request may be. Default: 300 s past, 60 s future.
+    /// Sets how old, and how far ahead, a request may be. Default: 300 s past, 60 s future.
     pub fn tolerance(self, tolerance: Tolerance) -> Self {
         self.with(|config| config.verifier = config.verifier.clone().tolerance(tolerance))
     }
@@ -117,8 +131,8 @@ impl HmacLayer {
         self.with(|config| config.budget = Budget::new(bytes))
     }
 
-    /// Sets up to which declared length, in bytes, the body of a refused request is read and dropped, as far as it
-    /// is there already: simple clients do not read an answer while they write. Default: 64 KiB; 0 turns it off.
+    /// Sets how long, in bytes, a refused body may declare to be and still be dropped as far as it has arrived:
+    /// simple clients read no answer before they have written everything. Default: 64 KiB; 0 turns it off.
     pub fn drain_limit(self, bytes: u64) -> Self {
         self.with(|config| config.drain = bytes)
     }

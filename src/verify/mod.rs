@@ -1,4 +1,4 @@
-//! Verifying without I/O: what the layers do, for queues, serverless events and other frameworks.
+//! Verifying without I/O: what the layer does, for queues, serverless events and other frameworks.
 //!
 //! A request passes through four types, each made by the one before it and by nothing else:
 //!

@@ -35,7 +35,7 @@ impl RequestVerifier {
         Self { target, ..self }
     }
 
-    /// Sets how old a request may be.
+    /// Sets how old, and how far ahead, a request may be.
     #[must_use]
     pub fn tolerance(self, tolerance: Tolerance) -> Self {
         Self { tolerance, ..self }

@@ -62,7 +62,7 @@ impl CheckedResponse {
         self.timestamp
     }
 
-    /// Whether the response has no content, as answers to `HEAD` and those of status 204, 205 and 304.
+    /// Whether the response has no content, as answers to `HEAD` and those of status 101, 204, 205 and 304.
     #[must_use]
     pub fn is_bodiless(&self) -> bool {
         self.bodiless

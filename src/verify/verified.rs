@@ -10,7 +10,7 @@ use crate::scheme::Exchange;
 /// Who signed a request, and when. The layer puts it into the request's extensions.
 ///
 /// Only [`Authentic::admit`](super::Authentic::admit) makes one: whoever holds it holds a request whose signature,
-/// freshness, body and nonce were right.
+/// freshness and body were right, and which the replay guard, unless it is turned off, saw for the first time.
 ///
 /// ```
 /// # use axum::Extension;
@@ -49,7 +49,7 @@ impl Verified {
         self.timestamp
     }
 
-    /// The nonce: unique for this key while the message could be accepted.
+    /// The nonce: with a replay guard, unique for this key while the message could be accepted.
     #[must_use]
     pub fn nonce(&self) -> &str {
         &self.nonce
