@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::request::Parts;
 use http_body::Body;
@@ -63,37 +63,27 @@ impl Admission {
         B::Error: Into<BoxError>,
     {
         loop {
-            match mem::replace(self, Self::Done) {
+            match self {
                 Self::Head => {
                     let credentials = config.verifier.read(head)?;
                     match config.keys.lookup(&KeyQuery::new(credentials.key_id(), head)) {
-                        Answer::Ready(found) => *self = Self::check(config, head, &credentials, found, &*body)?,
+                        Answer::Ready(found) => self.check(config, head, &credentials, found, &*body)?,
                         Answer::Later(found) => *self = Self::Keys(found),
                     }
                 }
-                Self::Keys(mut found) => match found.as_mut().poll(cx) {
-                    Poll::Ready(found) => {
-                        let credentials = config.verifier.read(head)?;
-                        *self = Self::check(config, head, &credentials, found, &*body)?;
-                    }
-                    Poll::Pending => {
-                        *self = Self::Keys(found);
-                        return Poll::Pending;
-                    }
-                },
-                Self::Body(mut checked, mut collector) => {
-                    match collector.poll(body.as_mut(), cx, &*config.clock, &mut |bytes| checked.update(bytes)) {
-                        Poll::Ready(read) => {
-                            let refused = Refused::of(checked.key());
-                            let outcome = read.map_err(Rejection::from).and_then(|()| checked.finish());
-                            let authentic = outcome.map_err(refused)?;
-                            return Poll::Ready(Ok((authentic, collector.into_frames())));
-                        }
-                        Poll::Pending => {
-                            *self = Self::Body(checked, collector);
-                            return Poll::Pending;
-                        }
-                    }
+                Self::Keys(found) => {
+                    let found = ready!(found.as_mut().poll(cx));
+                    let credentials = config.verifier.read(head)?;
+                    self.check(config, head, &credentials, found, &*body)?;
+                }
+                Self::Body(checked, collector) => {
+                    let read = collector.poll(body.as_mut(), cx, &*config.clock, &mut |bytes| checked.update(bytes));
+                    let read = ready!(read);
+                    let Self::Body(checked, collector) = mem::replace(self, Self::Done) else { continue };
+                    let refused = Refused::of(checked.key());
+                    let outcome = read.map_err(Rejection::from).and_then(|()| checked.finish());
+                    let authentic = outcome.map_err(refused)?;
+                    return Poll::Ready(Ok((authentic, collector.into_frames())));
                 }
                 // A future that has ended does nothing.
                 Self::Done => return Poll::Pending,
@@ -102,12 +92,13 @@ impl Admission {
     }
 
     fn check(
+        &mut self,
         config: &Config,
         head: &Parts,
         credentials: &Credentials<'_>,
         found: Found,
         body: &impl Body,
-    ) -> Result<Self, Refused> {
+    ) -> Result<(), Refused> {
         let keys = found.map_err(|error| Rejection::caused(RejectionKind::KeysUnavailable, error))?;
         let now = config.clock.now().ok_or(RejectionKind::Clock)?;
         let checked = config.verifier.check(credentials, keys.as_ref(), now)?;
@@ -116,9 +107,10 @@ impl Admission {
             return Err(refused(RejectionKind::BodyTooLarge.into()));
         }
         match Collector::new(body, config.request, &config.budget, &*config.clock) {
-            Ok(collector) => Ok(Self::Body(checked, collector)),
-            Err(fault) => Err(refused(fault.into())),
+            Ok(collector) => *self = Self::Body(checked, collector),
+            Err(fault) => return Err(refused(fault.into())),
         }
+        Ok(())
     }
 }
 
