@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 pub mod body;
+pub mod net;
 pub mod quickstart;
 pub mod service;
 pub mod tools;
