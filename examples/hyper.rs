@@ -39,7 +39,7 @@ pub async fn serve(listener: TcpListener, key: Key) -> Result<(), BoxError> {
 async fn handle(request: Request<HmacBody<Incoming>>) -> Result<Response<Full<Bytes>>, BoxError> {
     match request.uri().path() {
         "/echo" => Ok(Response::new(Full::new(request.into_body().collect().await?.to_bytes()))),
-        "/tunnel" => Ok(tunnel(request)),
+        "/tunnel" if request.headers().contains_key(UPGRADE) => Ok(tunnel(request)),
         "/who" => {
             let who = request.extensions().get::<Verified>().map(|who| who.key_id().to_string());
             Ok(Response::new(Full::from(who.unwrap_or_default())))
