@@ -21,18 +21,20 @@ use crate::verify::{Authentic, CheckedHead, Credentials};
 pub(super) struct Refused {
     pub(super) rejection: Rejection,
     pub(super) key: Option<Key>,
+    /// Nobody has polled the body.
+    pub(super) unread: bool,
 }
 
 impl Refused {
     pub(super) fn of(key: &Key) -> impl FnOnce(Rejection) -> Self + use<> {
         let key = Some(key.clone());
-        move |rejection| Self { rejection, key }
+        move |rejection| Self { rejection, key, unread: true }
     }
 }
 
 impl<R: Into<Rejection>> From<R> for Refused {
     fn from(rejection: R) -> Self {
-        Self { rejection: rejection.into(), key: None }
+        Self { rejection: rejection.into(), key: None, unread: true }
     }
 }
 
@@ -82,7 +84,7 @@ impl Admission {
                     let Self::Body(checked, collector) = mem::replace(self, Self::Done) else { continue };
                     let refused = Refused::of(checked.key());
                     let outcome = read.map_err(Rejection::from).and_then(|()| checked.finish());
-                    let authentic = outcome.map_err(refused)?;
+                    let authentic = outcome.map_err(|r| Refused { unread: false, ..refused(r) })?;
                     return Poll::Ready(Ok((authentic, collector.into_frames())));
                 }
                 // A future that has ended does nothing.

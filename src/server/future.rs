@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::admission::{Admission, Refused};
 use super::answering::{self, Answering, Plan};
 use super::config::Config;
-use super::drain;
+use super::drain::Drain;
 use super::rejecting::{Refusal, is_grpc};
 use crate::answer::Answer;
 use crate::body::{Frames, HmacBody};
@@ -51,6 +51,8 @@ pin_project! {
     enum State<F, RB> {
         // The request is read and checked.
         Admitting { admission: Admission },
+        // The request is refused; its body is dropped.
+        Draining { refused: Option<Refused>, drain: Drain },
         // The request is authentic; the service is not ready yet.
         Readying { request: Option<(Authentic, Frames)> },
         // The service is ready; the replay guard has not answered yet.
@@ -88,15 +90,26 @@ where
                 let request = match ready!(admission.poll(this.config, head, body.as_mut(), cx)) {
                     Ok(request) => Some(request),
                     Err(refused) => {
-                        if drain::worthwhile(&head.headers, &*body, this.config.drain) {
-                            drain::drop_ready(body, this.config.drain, cx);
-                        }
-                        return Poll::Ready(Ok(Step::Refuse(refused)));
+                        let drain = Drain::new(&head.headers, &*body, this.config.drain);
+                        let Some(drain) = drain.filter(|_| refused.unread) else {
+                            return Poll::Ready(Ok(Step::Refuse(refused)));
+                        };
+                        this.state.set(State::Draining { refused: Some(refused), drain });
+                        return Poll::Ready(Ok(Step::Continue));
                     }
                 };
                 this.body.set(None);
                 this.state.set(State::Readying { request });
                 Poll::Ready(Ok(Step::Continue))
+            }
+            StateProj::Draining { refused, drain } => {
+                if let Some(body) = this.body.as_mut().as_pin_mut() {
+                    ready!(drain.poll(body, cx));
+                }
+                match refused.take() {
+                    Some(refused) => Poll::Ready(Ok(Step::Refuse(refused))),
+                    None => Poll::Pending,
+                }
             }
             StateProj::Readying { request } => {
                 // Only now: neither a stranger nor a slow upload holds a permit of the service.
