@@ -131,8 +131,10 @@ impl HmacLayer {
         self.with(|config| config.budget = Budget::new(bytes))
     }
 
-    /// Sets how long, in bytes, a refused body may declare to be and still be dropped as far as it has arrived:
-    /// simple clients read no answer before they have written everything. Default: 64 KiB; 0 turns it off.
+    /// Sets how long, in bytes, a refused body may declare to be and still be dropped as far as it has arrived: a
+    /// server that closes on unread bytes can cut off its own answer. Default: 64 KiB; 0 turns it off.
+    ///
+    /// Nobody is waited for: a client that writes its body in pieces must read while it writes.
     pub fn drain_limit(self, bytes: u64) -> Self {
         self.with(|config| config.drain = bytes)
     }
