@@ -5,6 +5,7 @@ pub mod body;
 pub mod quickstart;
 pub mod service;
 pub mod tools;
+pub mod vectors;
 pub mod wire;
 
 use tower_hmac::clock::ManualClock;
