@@ -146,7 +146,6 @@ fn sign_again(asked: &mut Asked) -> Option<Exchange> {
     Some(verified.ok()?.exchange().clone())
 }
 
-/// The key id and secret of the exchange count by themselves.
 #[test]
 fn another_secret_under_the_same_id_is_refused() {
     let mut tried = 0;
