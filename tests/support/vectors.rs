@@ -15,7 +15,7 @@ type Headers = Vec<(String, Vec<u8>)>;
 /// A field's name and its bytes.
 pub type Field<'m> = (&'m str, &'m mut Vec<u8>);
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Asked {
     pub name: String,
     pub key_hex: String,
@@ -32,7 +32,7 @@ pub struct Asked {
     pub answer: Option<Answered>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Answered {
     pub status: u16,
     /// The three of the scheme last.
