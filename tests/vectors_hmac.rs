@@ -121,7 +121,7 @@ fn a_right_tag_cut_or_prolonged_is_refused() {
 
 #[test]
 fn an_empty_secret_makes_no_key() {
-    // No published vector has one.
+    // None of these vectors has one.
     let empty = FILES.iter().flat_map(|(_, json)| serde_json::from_str::<Vec<Value>>(json).unwrap());
     assert_eq!(empty.filter(|vector| vector["key_hex"] == "").count(), 0);
     let error = Key::from_bytes("vector", []).unwrap_err();
