@@ -6,6 +6,7 @@ pub mod net;
 pub mod quickstart;
 pub mod service;
 pub mod tools;
+pub mod vectors;
 pub mod wire;
 
 use tower_hmac::clock::ManualClock;
