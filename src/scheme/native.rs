@@ -104,6 +104,12 @@ impl Protocol for Native {
         &FIELDS
     }
 
+    fn conceal(&self, headers: &mut HeaderMap) {
+        for (_, value) in headers.iter_mut().filter(|(name, _)| **name == SIGNATURE) {
+            value.set_sensitive(true);
+        }
+    }
+
     fn fits(&self, key: &Key) -> Result<(), ConfigError> {
         let scheme = self.name();
         if key.algorithm() != Algorithm::HmacSha256 {

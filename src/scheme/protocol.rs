@@ -37,6 +37,9 @@ pub(crate) trait Protocol: Send + Sync + 'static {
     /// Every field that this format writes: on responses only the layer may set them.
     fn fields(&self) -> &[HeaderName];
 
+    /// Marks the values that a log must not show as sensitive.
+    fn conceal(&self, headers: &mut HeaderMap);
+
     /// Whether a key can be used with this format.
     fn fits(&self, key: &Key) -> Result<(), ConfigError>;
 

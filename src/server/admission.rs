@@ -103,8 +103,11 @@ impl Admission {
     ) -> Result<(), Refused> {
         let keys = found.map_err(|error| Rejection::caused(RejectionKind::KeysUnavailable, error))?;
         let now = config.clock.now().ok_or(RejectionKind::Clock)?;
-        let checked = config.verifier.check(credentials, keys.as_ref(), now)?;
+        let checked = config.verifier.authenticate(credentials, keys.as_ref())?;
         let refused = Refused::of(checked.key());
+        if let Err(rejection) = checked.fresh(now) {
+            return Err(refused(rejection));
+        }
         if declared_length(&head.headers, body).is_some_and(|length| length > config.request.size) {
             return Err(refused(RejectionKind::BodyTooLarge.into()));
         }

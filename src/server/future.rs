@@ -75,7 +75,8 @@ where
     RB::Error: Into<BoxError>,
 {
     pub(super) fn new(config: Arc<Config>, service: S, request: Request<B>) -> Self {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        config.verifier.scheme().protocol().conceal(&mut head.headers);
         let state = State::Admitting { admission: Admission::Head };
         let grpc = is_grpc(&head.headers);
         Self { config, service: Some(service), head: Some(head), grpc, body: Some(body), state }

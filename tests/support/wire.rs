@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{AUTHORITY, KEY_HEX, KEY_ID, NOW};
 
 /// A request that is signed when it is built. Every field can be set to something wrong afterwards.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Wire {
     pub key_hex: String,
     pub key_id: String,
@@ -130,7 +130,7 @@ impl Wire {
             headers.append(name, HeaderValue::from_bytes(value).unwrap());
         }
         for (name, value) in self.fields() {
-            headers.insert(name, value.parse().unwrap());
+            headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         request
     }
