@@ -88,7 +88,8 @@ where
                 let request = match ready!(admission.poll(this.config, head, body.as_mut(), cx)) {
                     Ok(request) => Some(request),
                     Err(refused) => {
-                        if drain::worthwhile(&head.headers, &*body, this.config.drain) {
+                        let kind = refused.rejection.kind();
+                        if drain::worthwhile(&head.headers, &*body, kind, this.config.drain) {
                             drain::drop_ready(body, this.config.drain, cx);
                         }
                         return Poll::Ready(Ok(Step::Refuse(refused)));
