@@ -18,6 +18,8 @@ pub enum Step {
     Yield,
     /// Pending for ever.
     Stall,
+    /// Does something, such as moving a clock, and plays the next step.
+    Do(Box<dyn FnOnce() + Send>),
 }
 
 /// Plays its steps, then ends.
@@ -80,6 +82,10 @@ impl Body for Script {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         self.polls.fetch_add(1, Ordering::SeqCst);
+        while let Some(Step::Do(_)) = self.steps.front() {
+            let Some(Step::Do(act)) = self.steps.pop_front() else { unreachable!() };
+            act();
+        }
         match self.steps.pop_front() {
             None => Poll::Ready(None),
             Some(Step::Data(data)) => Poll::Ready(Some(Ok(Frame::data(data)))),
@@ -89,6 +95,7 @@ impl Body for Script {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
+            Some(Step::Do(_)) => unreachable!(),
             Some(Step::Stall) => {
                 self.steps.push_front(Step::Stall);
                 Poll::Pending

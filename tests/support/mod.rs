@@ -1,6 +1,7 @@
 //! What the tests share. The signer here is written from the format alone and calls nothing of the crate.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+pub mod alloc;
 pub mod body;
 pub mod net;
 pub mod quickstart;
