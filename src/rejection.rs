@@ -6,6 +6,7 @@ use std::fmt;
 use http::StatusCode;
 
 use crate::error::BoxError;
+use crate::key::Key;
 
 /// What went wrong with a message, for logs, metrics and renderers.
 ///
@@ -131,7 +132,8 @@ impl fmt::Display for RejectionKind {
     }
 }
 
-/// Why a message was refused: a [`RejectionKind`] and, where something else failed, its error as the source.
+/// Why a message was refused: a [`RejectionKind`], the key if the signature was right, and, where something else
+/// failed, its error as the source.
 ///
 /// ```
 /// use tower_hmac::{Rejection, RejectionKind};
@@ -142,6 +144,7 @@ impl fmt::Display for RejectionKind {
 #[derive(Debug)]
 pub struct Rejection {
     kind: RejectionKind,
+    key: Option<Key>,
     source: Option<BoxError>,
 }
 
@@ -152,14 +155,24 @@ impl Rejection {
         self.kind
     }
 
+    /// The key that signed, when the signature was right.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
+    }
+
     pub(crate) fn caused(kind: RejectionKind, source: BoxError) -> Self {
-        Self { kind, source: Some(source) }
+        Self { source: Some(source), ..kind.into() }
+    }
+
+    pub(crate) fn signed_by(self, key: &Key) -> Self {
+        Self { key: Some(key.clone()), ..self }
     }
 }
 
 impl From<RejectionKind> for Rejection {
     fn from(kind: RejectionKind) -> Self {
-        Self { kind, source: None }
+        Self { kind, key: None, source: None }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 
 use super::trim;
 use crate::error::{ConfigError, Mistake};
@@ -104,6 +104,10 @@ impl Target {
 
     pub(crate) fn resolve<'a>(&'a self, head: &'a Parts) -> Result<Resolved<'a>, RejectionKind> {
         let host = Host::read(&head.headers)?;
+        if head.uri.scheme().is_none() && head.uri.authority().is_some() && head.method != Method::CONNECT {
+            // `GET example.com`: a target that only CONNECT may have (RFC 9112 section 3.2.3).
+            return Err(RejectionKind::AmbiguousTarget);
+        }
         let resolved = match &self.0 {
             Source::Received => SignedTarget::received(),
             Source::OneOf(set) => SignedTarget::received().authority(select(set, &head.uri, &host)?),

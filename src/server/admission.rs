@@ -13,30 +13,9 @@ use super::drain::declared_length;
 use crate::answer::Answer;
 use crate::body::{Collector, Fault, Frames};
 use crate::error::BoxError;
-use crate::key::{Key, KeyQuery, Keys};
+use crate::key::{KeyQuery, Keys};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::verify::{Authentic, CheckedHead, Credentials};
-
-/// A refusal, and whose signature was right.
-pub(super) struct Refused {
-    pub(super) rejection: Rejection,
-    pub(super) key: Option<Key>,
-    /// Nobody has polled the body.
-    pub(super) unread: bool,
-}
-
-impl Refused {
-    pub(super) fn of(key: &Key) -> impl FnOnce(Rejection) -> Self + use<> {
-        let key = Some(key.clone());
-        move |rejection| Self { rejection, key, unread: true }
-    }
-}
-
-impl<R: Into<Rejection>> From<R> for Refused {
-    fn from(rejection: R) -> Self {
-        Self { rejection: rejection.into(), key: None, unread: true }
-    }
-}
 
 type Found = Result<Option<Keys>, BoxError>;
 
@@ -59,7 +38,7 @@ impl Admission {
         head: &Parts,
         mut body: Pin<&mut B>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(Authentic, Frames), Refused>>
+    ) -> Poll<Result<(Authentic, Frames), Rejection>>
     where
         B: Body,
         B::Error: Into<BoxError>,
@@ -82,10 +61,8 @@ impl Admission {
                     let read = collector.poll(body.as_mut(), cx, &*config.clock, &mut |bytes| checked.update(bytes));
                     let read = ready!(read);
                     let Self::Body(checked, collector) = mem::replace(self, Self::Done) else { continue };
-                    let refused = Refused::of(checked.key());
-                    let outcome = read.map_err(Rejection::from).and_then(|()| checked.finish());
-                    let authentic = outcome.map_err(|r| Refused { unread: false, ..refused(r) })?;
-                    return Poll::Ready(Ok((authentic, collector.into_frames())));
+                    read.map_err(|fault| Rejection::from(fault).signed_by(checked.key()))?;
+                    return Poll::Ready(checked.finish().map(|authentic| (authentic, collector.into_frames())));
                 }
                 // A future that has ended does nothing.
                 Self::Done => return Poll::Pending,
@@ -100,22 +77,23 @@ impl Admission {
         credentials: &Credentials<'_>,
         found: Found,
         body: &impl Body,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Rejection> {
         let keys = found.map_err(|error| Rejection::caused(RejectionKind::KeysUnavailable, error))?;
         let now = config.clock.now().ok_or(RejectionKind::Clock)?;
-        let checked = config.verifier.authenticate(credentials, keys.as_ref())?;
-        let refused = Refused::of(checked.key());
-        if let Err(rejection) = checked.fresh(now) {
-            return Err(refused(rejection));
-        }
-        if declared_length(&head.headers, body).is_some_and(|length| length > config.request.size) {
-            return Err(refused(RejectionKind::BodyTooLarge.into()));
-        }
-        match Collector::new(body, config.request, &config.budget, &*config.clock) {
-            Ok(collector) => *self = Self::Body(checked, collector),
-            Err(fault) => return Err(refused(fault.into())),
-        }
+        let checked = config.verifier.check(credentials, keys.as_ref(), now)?;
+        let declared = declared_length(&head.headers, body).unwrap_or_default();
+        let collector = match declared > config.request.size {
+            true => Err(Fault::TooLarge),
+            false => Collector::new(body, config.request, &config.budget, &*config.clock),
+        };
+        let collector = collector.map_err(|fault| Rejection::from(fault).signed_by(checked.key()))?;
+        *self = Self::Body(checked, collector);
         Ok(())
+    }
+
+    /// Whether nobody has polled the body.
+    pub(super) fn is_unread(&self) -> bool {
+        matches!(self, Self::Head | Self::Keys(_))
     }
 }
 

@@ -13,7 +13,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::admission::{Admission, Refused};
+use super::admission::Admission;
 use super::answering::{self, Answering, Plan};
 use super::config::Config;
 use super::drain::Drain;
@@ -22,7 +22,7 @@ use crate::answer::Answer;
 use crate::body::{Frames, HmacBody};
 use crate::error::BoxError;
 use crate::observe;
-use crate::rejection::RejectionKind;
+use crate::rejection::{Rejection, RejectionKind};
 use crate::replay::Claimed;
 use crate::scheme::Exchange;
 use crate::verify::Authentic;
@@ -52,7 +52,7 @@ pin_project! {
         // The request is read and checked.
         Admitting { admission: Admission },
         // The request is refused; its body is dropped.
-        Draining { refused: Option<Refused>, drain: Drain },
+        Draining { rejection: Option<Rejection>, drain: Drain },
         // The request is authentic; the service is not ready yet.
         Readying { request: Option<(Authentic, Frames)> },
         // The service is ready; the replay guard has not answered yet.
@@ -90,12 +90,12 @@ where
                 let Some(mut body) = this.body.as_mut().as_pin_mut() else { return Poll::Pending };
                 let request = match ready!(admission.poll(this.config, head, body.as_mut(), cx)) {
                     Ok(request) => Some(request),
-                    Err(refused) => {
+                    Err(rejection) => {
                         let drain = Drain::new(&head.headers, &*body, this.config.drain);
-                        let Some(drain) = drain.filter(|_| refused.unread) else {
-                            return Poll::Ready(Ok(Step::Refuse(refused)));
+                        let Some(drain) = drain.filter(|_| admission.is_unread()) else {
+                            return Poll::Ready(Ok(Step::Refuse(rejection)));
                         };
-                        this.state.set(State::Draining { refused: Some(refused), drain });
+                        this.state.set(State::Draining { rejection: Some(rejection), drain });
                         return Poll::Ready(Ok(Step::Continue));
                     }
                 };
@@ -103,12 +103,12 @@ where
                 this.state.set(State::Readying { request });
                 Poll::Ready(Ok(Step::Continue))
             }
-            StateProj::Draining { refused, drain } => {
+            StateProj::Draining { rejection, drain } => {
                 if let Some(body) = this.body.as_mut().as_pin_mut() {
                     ready!(drain.poll(body, cx));
                 }
-                match refused.take() {
-                    Some(refused) => Poll::Ready(Ok(Step::Refuse(refused))),
+                match rejection.take() {
+                    Some(rejection) => Poll::Ready(Ok(Step::Refuse(rejection))),
                     None => Poll::Pending,
                 }
             }
@@ -116,8 +116,7 @@ where
                 // Only now: neither a stranger nor a slow upload holds a permit of the service.
                 ready!(service.poll_ready(cx))?;
                 let Some((authentic, frames)) = request.take() else { return Poll::Pending };
-                let refused = Refused::of(authentic.key());
-                let now = this.config.clock.now().ok_or(RejectionKind::Clock.into());
+                let now = this.config.clock.now().ok_or(Rejection::from(RejectionKind::Clock));
                 let claim = now.and_then(|now| authentic.replay_claim(now));
                 match claim.map(|claim| this.config.guard.claim(&claim)) {
                     Ok(Answer::Ready(claimed)) => Poll::Ready(Ok(self.call(authentic, frames, claimed))),
@@ -125,7 +124,7 @@ where
                         this.state.set(State::Claiming { request: Some((authentic, frames)), claimed });
                         Poll::Ready(Ok(Step::Continue))
                     }
-                    Err(rejection) => Poll::Ready(Ok(Step::Refuse(refused(rejection)))),
+                    Err(rejection) => Poll::Ready(Ok(Step::Refuse(rejection))),
                 }
             }
             StateProj::Claiming { request, claimed } => {
@@ -140,10 +139,9 @@ where
     /// No await between the claim's answer and this.
     fn call(self: Pin<&mut Self>, authentic: Authentic, frames: Frames, claimed: Claimed) -> Step<RB> {
         let mut this = self.project();
-        let refused = Refused::of(authentic.key());
         let verified = match authentic.admit(claimed) {
             Ok(verified) => verified,
-            Err(rejection) => return Step::Refuse(refused(rejection)),
+            Err(rejection) => return Step::Refuse(rejection),
         };
         if let (Some(mut service), Some(mut head)) = (this.service.take(), this.head.take()) {
             let exchange = Some(verified.exchange().clone());
@@ -154,18 +152,16 @@ where
         Step::Continue
     }
 
-    fn refuse(self: Pin<&mut Self>, refused: &Refused) -> Response<HmacBody<RB>> {
+    fn refuse(self: Pin<&mut Self>, rejection: &Rejection) -> Response<HmacBody<RB>> {
         let this = self.project();
-        observe::refused(&refused.rejection);
-        let kind = refused.rejection.kind();
+        observe::refused(rejection);
         let mut response = this.config.renderer.render(&Refusal {
-            kind,
+            rejection,
             head: this.head.as_ref(),
             grpc: *this.grpc,
-            key: refused.key.as_ref(),
             challenge: this.config.verifier.scheme().protocol().challenge(),
         });
-        response.extensions_mut().insert(kind);
+        response.extensions_mut().insert(rejection.kind());
         response.map(HmacBody::from)
     }
 }
@@ -173,7 +169,7 @@ where
 /// What one state leads to.
 enum Step<RB> {
     Continue,
-    Refuse(Refused),
+    Refuse(Rejection),
     Send(Response<HmacBody<RB>>),
 }
 
@@ -200,19 +196,19 @@ where
                             this.state.set(State::Answering { answering });
                             Step::Continue
                         }
-                        Err(rejection) => Step::Refuse(rejection.into()),
+                        Err(rejection) => Step::Refuse(rejection),
                     }
                 }
                 StateProj::Answering { answering } => match ready!(answering.poll(this.config, cx)) {
                     Ok(response) => Step::Send(response),
-                    Err(rejection) => Step::Refuse(rejection.into()),
+                    Err(rejection) => Step::Refuse(rejection),
                 },
                 StateProj::Done => return Poll::Pending,
                 _ => ready!(self.as_mut().poll_request(cx))?,
             };
             let response = match step {
                 Step::Continue => continue,
-                Step::Refuse(refused) => self.as_mut().refuse(&refused),
+                Step::Refuse(rejection) => self.as_mut().refuse(&rejection),
                 Step::Send(response) => response,
             };
             self.as_mut().project().state.set(State::Done);

@@ -6,15 +6,14 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 
 use crate::key::Key;
-use crate::rejection::RejectionKind;
+use crate::rejection::{Rejection, RejectionKind};
 
 /// A request that is refused, or a response that cannot be sent.
 #[derive(Debug)]
 pub struct Refusal<'a> {
-    pub(super) kind: RejectionKind,
+    pub(super) rejection: &'a Rejection,
     pub(super) head: Option<&'a Parts>,
     pub(super) grpc: bool,
-    pub(super) key: Option<&'a Key>,
     pub(super) challenge: HeaderValue,
 }
 
@@ -22,7 +21,7 @@ impl<'a> Refusal<'a> {
     /// Why.
     #[must_use]
     pub fn kind(&self) -> RejectionKind {
-        self.kind
+        self.rejection.kind()
     }
 
     /// The head of the request. `None` once the service has it, that is when its response cannot be signed.
@@ -37,10 +36,10 @@ impl<'a> Refusal<'a> {
         self.grpc
     }
 
-    /// The key that signed, when the signature was right.
+    /// The key that signed, when the signature was right. `None` for responses that cannot be signed.
     #[must_use]
     pub fn key(&self) -> Option<&'a Key> {
-        self.key
+        self.rejection.key()
     }
 
     /// The standard answer: the [status](RejectionKind::status) of the kind, no body, and `WWW-Authenticate` on a 401.
@@ -51,7 +50,7 @@ impl<'a> Refusal<'a> {
     #[must_use]
     pub fn standard(&self) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
-        let status = self.kind.status();
+        let status = self.kind().status();
         if self.grpc {
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -109,12 +108,15 @@ impl Renderer for Standard {
     }
 }
 
-/// Whether the content type is `application/grpc` or `application/grpc+…`.
+/// Whether the content type is `application/grpc` or `application/grpc+…`, in any case.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    match content_type.and_then(|value| value.strip_prefix(b"application/grpc")) {
-        Some(rest) => matches!(rest.first(), None | Some(b'+' | b';' | b' ')),
-        None => false,
+    const GRPC: &[u8] = b"application/grpc";
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    match content_type.split_at_checked(GRPC.len()) {
+        Some((essence, rest)) if essence.eq_ignore_ascii_case(GRPC) => {
+            matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+        }
+        _ => false,
     }
 }
 

@@ -78,14 +78,7 @@ impl RequestVerifier {
         keys: Option<&Keys>,
         now: u64,
     ) -> Result<CheckedHead, Rejection> {
-        let checked = self.authenticate(credentials, keys)?;
-        checked.fresh(now)?;
-        Ok(checked)
-    }
-
-    /// The half of [`check`](Self::check) that looks at no clock.
-    pub(crate) fn authenticate(&self, read: &Credentials<'_>, keys: Option<&Keys>) -> Result<CheckedHead, Rejection> {
-        let Credentials { message, method, claim } = read;
+        let Credentials { message, method, claim } = credentials;
         let protocol = self.scheme.protocol();
         let mut matched = None;
         for key in keys.into_iter().flat_map(Keys::iter) {
@@ -100,6 +93,7 @@ impl RequestVerifier {
             return Err(refuse_unknown(protocol, message, claim)?.into());
         }
         let (key, tag) = matched.ok_or(RejectionKind::BadMac)?;
+        self.tolerance.check(claim.timestamp.1, now).map_err(|kind| Rejection::from(kind).signed_by(key))?;
         Ok(CheckedHead {
             proof: Proof {
                 exchange: Exchange::new(key.clone(), tag, method),
@@ -173,11 +167,6 @@ pub struct CheckedHead {
 }
 
 impl CheckedHead {
-    /// The other half: whether the time is within the tolerance.
-    pub(crate) fn fresh(&self, now: u64) -> Result<(), Rejection> {
-        Ok(self.proof.tolerance.check(self.proof.timestamp, now)?)
-    }
-
     /// Feeds the next bytes of the body, after content encoding and before transfer encoding.
     pub fn update(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
@@ -192,7 +181,7 @@ impl CheckedHead {
         // Both are public: the peer knows the body and sent the digest.
         match self.hash.finish() == self.expected {
             true => Ok(Authentic(self.proof)),
-            false => Err(RejectionKind::BodyMismatch.into()),
+            false => Err(Rejection::from(RejectionKind::BodyMismatch).signed_by(self.proof.exchange.key())),
         }
     }
 
@@ -220,7 +209,7 @@ impl Authentic {
     /// [`Stale`](RejectionKind::Stale) when the request became too old while its body arrived: the guard may already
     /// have forgotten its nonce.
     pub fn replay_claim(&self, now: u64) -> Result<ReplayClaim<'_>, Rejection> {
-        self.0.tolerance.check(self.0.timestamp, now)?;
+        self.0.tolerance.check(self.0.timestamp, now).map_err(|kind| Rejection::from(kind).signed_by(self.key()))?;
         Ok(ReplayClaim {
             key_id: self.0.exchange.key_id(),
             nonce: &self.0.nonce,
@@ -236,13 +225,14 @@ impl Authentic {
     /// Whatever the guard said, unless it is [`Claimed::Fresh`].
     pub fn admit(self, claimed: Claimed) -> Result<Verified, Rejection> {
         let Proof { exchange, scheme, timestamp, nonce, data, .. } = self.0;
-        match claimed {
-            Claimed::Fresh => Ok(Verified { exchange, scheme, timestamp, nonce, data }),
-            Claimed::Seen => Err(RejectionKind::Replay.into()),
-            Claimed::Expired => Err(RejectionKind::Stale.into()),
-            Claimed::OverQuota => Err(RejectionKind::Quota.into()),
-            Claimed::Full | Claimed::Unavailable => Err(RejectionKind::GuardUnavailable.into()),
-        }
+        let kind = match claimed {
+            Claimed::Fresh => return Ok(Verified { exchange, scheme, timestamp, nonce, data }),
+            Claimed::Seen => RejectionKind::Replay,
+            Claimed::Expired => RejectionKind::Stale,
+            Claimed::OverQuota => RejectionKind::Quota,
+            Claimed::Full | Claimed::Unavailable => RejectionKind::GuardUnavailable,
+        };
+        Err(Rejection::from(kind).signed_by(exchange.key()))
     }
 
     /// The key that signed.
