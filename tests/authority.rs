@@ -143,3 +143,10 @@ async fn d_12_user_information_in_the_authority() {
         changed(&Wire::get("/").authority(AUTHORITY), set_host(odd)).await.refused_unread(AmbiguousTarget);
     }
 }
+
+#[tokio::test]
+async fn a_bare_authority_is_a_target_for_connect_alone() {
+    let wire = Wire::get("/");
+    changed(&wire, |_| {}).await.accepted();
+    changed(&wire, |request| *request.uri_mut() = AUTHORITY.parse().unwrap()).await.refused_unread(AmbiguousTarget);
+}

@@ -171,8 +171,13 @@ async fn a_refusal_has_a_status_and_no_body() {
 
 #[tokio::test]
 async fn a_refused_grpc_call_has_a_grpc_status() {
-    let types =
-        ["application/grpc", "application/grpc+proto", "application/grpc+json", "application/grpc;charset=utf-8"];
+    let types = [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc+json",
+        "application/grpc;charset=utf-8",
+        "Application/gRPC",
+    ];
     for content_type in types {
         for case in cases() {
             let kind = case.kind;
