@@ -79,13 +79,11 @@ impl Collector {
                 hash(step);
                 bytes_left = bytes_left.saturating_sub(step.len());
                 let done = done.saturating_add(step.len());
-                match done < frame.len() {
-                    true => self.current = Some((frame, done)),
-                    false => self.frames.push(frame),
-                }
-                if bytes_left == 0 {
+                if done < frame.len() {
+                    self.current = Some((frame, done));
                     break;
                 }
+                self.frames.push(frame);
             }
             let next = ready!(body.as_mut().poll_frame(cx));
             if clock.elapsed() > self.until {
