@@ -154,6 +154,8 @@ where
 
     fn refuse(self: Pin<&mut Self>, rejection: &Rejection) -> Response<HmacBody<RB>> {
         let this = self.project();
+        // A service that was made ready for this request gives its permit back now.
+        *this.service = None;
         observe::refused(rejection);
         let mut response = this.config.renderer.render(&Refusal {
             rejection,
