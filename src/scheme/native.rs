@@ -188,16 +188,20 @@ impl Protocol for Native {
 
     fn write(&self, side: Side, claim: &Claim<'_>, tag: &Tag, headers: &mut HeaderMap) -> Result<(), SignError> {
         // One allocation, cut into the values: timestamp, digest, signature, and for requests the nonce and key id.
-        let nonce = claim.nonce.unwrap_or_default();
-        let mut text = bytes::BytesMut::with_capacity(256);
-        for piece in [claim.timestamp.0.as_bytes(), claim.body.0, b"v1=", Hex32::new(tag.first_32()).as_bytes()] {
-            text.extend_from_slice(piece);
+        let (nonce, hex) = (claim.nonce.unwrap_or_default(), Hex32::new(tag.first_32()));
+        let for_request: [&[u8]; 2] = match side {
+            Side::Request => [nonce.as_bytes(), claim.key_id.as_bytes()],
+            Side::Response => [&[]; 2],
+        };
+        let mut text = [0; 272];
+        let mut room = text.as_mut_slice();
+        for piece in [claim.timestamp.0.as_bytes(), claim.body.0, b"v1=", hex.as_bytes()].into_iter().chain(for_request)
+        {
+            let (filled, rest) = room.split_at_mut_checked(piece.len()).ok_or(SignError::Header)?;
+            filled.copy_from_slice(piece);
+            room = rest;
         }
-        if side == Side::Request {
-            text.extend_from_slice(nonce.as_bytes());
-            text.extend_from_slice(claim.key_id.as_bytes());
-        }
-        let mut text = text.freeze();
+        let mut text = bytes::Bytes::from_owner(text);
         let mut cut = |len: usize| {
             let value = text.split_to(len.min(text.len()));
             HeaderValue::from_maybe_shared(value).map_err(|_| SignError::Header)
