@@ -13,7 +13,7 @@ fn main() {
     let mode = std::env::args().nth(1).unwrap_or_default();
     let (payload, answer) = (body(1 << 10), body(1 << 10));
     let signer = RequestSigner::new(Scheme::native(), key()).unwrap();
-    let requests: Vec<_> = (0..REQUESTS).map(|_| signed(&signer, &payload, true)).collect();
+    let requests: Vec<_> = (0..REQUESTS).map(|_| signed(&signer, &payload)).collect();
     let configured = if mode == "verify" { layer().without_response_signing() } else { layer() };
     let service = configured.layer(Trivial(answer.clone()));
     let floor = Floor::default();

@@ -144,6 +144,16 @@ impl Tolerance {
         Ok(Self { past: past.as_secs(), future: future.as_secs() })
     }
 
+    /// Equal in both directions, from a second to an hour.
+    pub(crate) const fn both(seconds: u64) -> Self {
+        Self { past: seconds, future: seconds }
+    }
+
+    /// What both allow.
+    pub(crate) fn narrower(self, other: Self) -> Self {
+        Self { past: self.past.min(other.past), future: self.future.min(other.future) }
+    }
+
     pub(crate) fn check(self, timestamp: u64, now: u64) -> Result<(), RejectionKind> {
         let distance = now.abs_diff(timestamp);
         match timestamp <= now {

@@ -2,14 +2,67 @@
 
 use std::fmt;
 
-use base64ct::{Base64, Base64UrlUnpadded, Encoding};
+use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
 
-/// Decodes lower-case hex of exactly `N` bytes.
-pub(crate) fn hex_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    (text.len() == N.checked_mul(2)?).then_some(())?;
-    base16ct::lower::decode(text, &mut bytes).ok()?;
-    Some(bytes)
+/// How bytes are spelt. Only the one canonical spelling is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Encoding {
+    /// Lower-case hex.
+    Hex,
+    /// Standard base64 with padding (RFC 4648 section 4).
+    Base64,
+    /// Base64url without padding (RFC 4648 section 5).
+    Base64Url,
+}
+
+impl Encoding {
+    /// The spelling of up to 64 bytes; empty for more.
+    pub(crate) fn spell(self, bytes: &[u8]) -> Spelt {
+        let mut text = [0; 128];
+        let spelt = match self {
+            Self::Hex => base16ct::lower::encode(bytes, &mut text).map_or(0, <[u8]>::len),
+            Self::Base64 => Base64::encode(bytes, &mut text).map_or(0, str::len),
+            Self::Base64Url => Base64UrlUnpadded::encode(bytes, &mut text).map_or(0, str::len),
+        };
+        Spelt { text, len: spelt }
+    }
+
+    /// Whether a text is the spelling of `len` bytes (at most 64).
+    pub(crate) fn spells(self, text: &[u8], len: usize) -> bool {
+        match self {
+            Self::Hex => {
+                let digit = |b: u8| b.wrapping_sub(b'0') < 10 || b.wrapping_sub(b'a') < 6;
+                // Without a short cut, which keeps it in the vector unit.
+                text.len() == len.saturating_mul(2) && text.iter().fold(true, |all, b| all & digit(*b))
+            }
+            Self::Base64 => Base64::decode(text, &mut [0; 64]).is_ok_and(|bytes| bytes.len() == len),
+            Self::Base64Url => Base64UrlUnpadded::decode(text, &mut [0; 64]).is_ok_and(|bytes| bytes.len() == len),
+        }
+    }
+}
+
+/// Up to 64 bytes as text, without an allocation.
+#[derive(Clone, Copy)]
+pub(crate) struct Spelt {
+    text: [u8; 128],
+    len: usize,
+}
+
+impl Spelt {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.text.get(..self.len).unwrap_or_default()
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Spelt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spelt")
+    }
 }
 
 /// Decodes lower-case hex of any length.
@@ -22,38 +75,7 @@ pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     Base64::decode_vec(text).ok()
 }
 
-/// The lower-case hex of 32 bytes, without an allocation.
-#[derive(Clone, Copy)]
-pub(crate) struct Hex32([u8; 64]);
-
-impl Hex32 {
-    pub(crate) fn new(bytes: &[u8; 32]) -> Self {
-        let mut text = [b'0'; 64];
-        // 32 bytes always fit into 64 digits.
-        let _ = base16ct::lower::encode(bytes, &mut text);
-        Self(text)
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8; 64] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Hex32 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hex32")
-    }
-}
-
 /// The lower-case hex of `bytes`.
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
     base16ct::lower::encode_string(bytes)
-}
-
-/// 16 bytes as 22 characters of base64url.
-pub(crate) fn base64url_16(bytes: &[u8; 16]) -> [u8; 22] {
-    let mut text = [b'A'; 22];
-    // 16 bytes always fit into 22 characters.
-    let _ = Base64UrlUnpadded::encode(bytes, &mut text);
-    text
 }

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::mac::Algorithm;
+
 /// Any error, boxed: what key stores and bodies may fail with.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -27,7 +29,7 @@ pub(crate) enum Mistake {
     SecretWithTrailingSpace,
     SecretWithoutPrefix,
     SecretTooShort { scheme: &'static str, least: usize, found: usize },
-    KeyAlgorithm { scheme: &'static str, wanted: &'static str, found: &'static str },
+    KeyAlgorithm { scheme: &'static str, wanted: Algorithm, found: Algorithm },
     KeyId(&'static str),
     TooManyKeys,
     NoRandomness,
@@ -36,6 +38,8 @@ pub(crate) enum Mistake {
     Authority(String),
     NoAuthority,
     GuardCapacity,
+    Scheme { name: &'static str, why: String },
+    Url(String),
 }
 
 impl From<Mistake> for ConfigError {
@@ -63,7 +67,8 @@ impl fmt::Display for ConfigError {
                 "the secret has {found} bytes, but scheme {scheme} wants at least {least}: Key::generate makes a good one"
             ),
             Mistake::KeyAlgorithm { scheme, wanted, found } => {
-                write!(f, "the key is for {found}, but scheme {scheme} wants {wanted}")
+                let (wanted, found) = (wanted.name(), found.name());
+                write!(f, "the key is for {found}, but scheme {scheme} wants {wanted}: see Key::with_algorithm")
             }
             Mistake::KeyId(why) => write!(f, "the key id {why}"),
             Mistake::TooManyKeys => write!(f, "more than {} keys for one key id", crate::key::MAX_KEYS),
@@ -74,6 +79,8 @@ impl fmt::Display for ConfigError {
                 write!(f, "{text:?} is not an authority: write host or host:port, as clients send it")
             }
             Mistake::NoAuthority => f.write_str("the set of authorities is empty"),
+            Mistake::Scheme { name, why } => write!(f, "scheme {name} cannot be: {why}"),
+            Mistake::Url(text) => write!(f, "{text:?} is not an absolute URL as this scheme wants it"),
             Mistake::GuardCapacity => f.write_str("a replay guard needs room for at least one entry"),
         }
     }

@@ -1,11 +1,15 @@
 //! MACs and digests: the one file that names the hash and constant-time crates.
 
 use std::fmt;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac as _};
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
-use subtle::ConstantTimeEq;
+use sha2::{Digest, Sha256, Sha384, Sha512};
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroizing;
+
+use crate::encoding::{Encoding, Spelt};
 
 /// The MAC algorithm of a key.
 ///
@@ -21,6 +25,9 @@ pub enum Algorithm {
     HmacSha384,
     /// HMAC with SHA-512 (RFC 4231).
     HmacSha512,
+    /// **Not HMAC**: SHA-256 over the text and then the secret. A collision of the hash is a forgery, and nothing
+    /// separates text and secret. Only for a peer that speaks nothing else.
+    LegacySuffixSha256,
 }
 
 impl Algorithm {
@@ -32,6 +39,17 @@ impl Algorithm {
             Self::HmacSha256 => "HMAC-SHA256",
             Self::HmacSha384 => "HMAC-SHA384",
             Self::HmacSha512 => "HMAC-SHA512",
+            Self::LegacySuffixSha256 => "SHA256-SUFFIX",
+        }
+    }
+
+    /// The length of its tags in bytes.
+    pub(crate) const fn tag_len(self) -> usize {
+        match self {
+            Self::HmacSha1 => 20,
+            Self::HmacSha256 | Self::LegacySuffixSha256 => 32,
+            Self::HmacSha384 => 48,
+            Self::HmacSha512 => 64,
         }
     }
 }
@@ -62,17 +80,7 @@ enum State {
     Sha256(Hmac<Sha256>),
     Sha384(Hmac<Sha384>),
     Sha512(Hmac<Sha512>),
-}
-
-macro_rules! each_state {
-    ($state:expr, $mac:ident => $body:expr) => {
-        match $state {
-            State::Sha1($mac) => $body,
-            State::Sha256($mac) => $body,
-            State::Sha384($mac) => $body,
-            State::Sha512($mac) => $body,
-        }
-    };
+    Suffix(Sha256, Arc<Zeroizing<Vec<u8>>>),
 }
 
 impl Mac {
@@ -83,18 +91,31 @@ impl Mac {
             Algorithm::HmacSha256 => State::Sha256(Hmac::new_from_slice(secret).ok()?),
             Algorithm::HmacSha384 => State::Sha384(Hmac::new_from_slice(secret).ok()?),
             Algorithm::HmacSha512 => State::Sha512(Hmac::new_from_slice(secret).ok()?),
+            Algorithm::LegacySuffixSha256 => State::Suffix(Sha256::new(), Arc::new(Zeroizing::new(secret.to_vec()))),
         }))
     }
 
     /// Feeds bytes. Where one call ends and the next begins makes no difference.
     pub fn update(&mut self, bytes: &[u8]) {
-        each_state!(&mut self.0, mac => mac.update(bytes));
+        match &mut self.0 {
+            State::Sha1(mac) => mac.update(bytes),
+            State::Sha256(mac) => mac.update(bytes),
+            State::Sha384(mac) => mac.update(bytes),
+            State::Sha512(mac) => mac.update(bytes),
+            State::Suffix(hash, _) => Digest::update(hash, bytes),
+        }
     }
 
     /// The tag over all that was fed.
     #[must_use]
     pub fn finish(self) -> Tag {
-        each_state!(self.0, mac => Tag::new(&mac.finalize().into_bytes()))
+        match self.0 {
+            State::Sha1(mac) => Tag::new(&mac.finalize().into_bytes()),
+            State::Sha256(mac) => Tag::new(&mac.finalize().into_bytes()),
+            State::Sha384(mac) => Tag::new(&mac.finalize().into_bytes()),
+            State::Sha512(mac) => Tag::new(&mac.finalize().into_bytes()),
+            State::Suffix(hash, secret) => Tag::new(&hash.chain_update(&*secret).finalize()),
+        }
     }
 
     /// The tag over all that was fed, if it equals `expected` in every bit and in length.
@@ -103,8 +124,17 @@ impl Mac {
     #[must_use]
     pub fn verify(self, expected: &[u8]) -> Option<Tag> {
         let tag = self.finish();
-        bool::from(tag.as_bytes().ct_eq(expected)).then_some(tag)
+        equal(tag.as_bytes(), expected).then_some(tag)
     }
+}
+
+/// Whether two texts are the same, in a time that depends on their lengths alone. By words: `subtle` pays for each step.
+pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
+    let ((words, rest), (expected, last)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    let same_length = Choice::from(u8::from(one.len() == other.len()));
+    let words = words.iter().zip(expected).fold(same_length, |all, (a, b)| all & word(a).ct_eq(&word(b)));
+    bool::from(words & rest.ct_eq(last))
 }
 
 impl fmt::Debug for Mac {
@@ -139,67 +169,15 @@ impl Tag {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    /// The first 32 bytes: all of an HMAC-SHA256 tag.
-    pub(crate) fn first_32(&self) -> &[u8; 32] {
-        self.bytes.first_chunk().unwrap_or(&[0; 32])
+    /// The tag as text.
+    pub(crate) fn spell(&self, encoding: Encoding) -> Spelt {
+        encoding.spell(self.as_bytes())
     }
 }
 
 impl fmt::Debug for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tag(..)")
-    }
-}
-
-/// Gathers the small pieces of a string to sign, so that the MAC is fed seldom.
-pub(crate) struct Text<'m> {
-    mac: &'m mut Mac,
-    gathered: [u8; 256],
-    len: usize,
-}
-
-impl<'m> Text<'m> {
-    pub(crate) fn new(mac: &'m mut Mac) -> Self {
-        Self { mac, gathered: [0; 256], len: 0 }
-    }
-
-    pub(crate) fn push(&mut self, piece: &[u8]) {
-        match self.room(piece.len()) {
-            Some(room) => room.copy_from_slice(piece),
-            None => {
-                self.flush();
-                self.mac.update(piece);
-            }
-        }
-    }
-
-    /// A piece and LF.
-    pub(crate) fn line(&mut self, piece: &[u8]) {
-        self.push(piece);
-        self.push(b"\n");
-    }
-
-    pub(crate) fn push_lower_case(&mut self, piece: &[u8]) {
-        for part in piece.chunks(64) {
-            let mut lower = [0; 64];
-            if let Some(lower) = lower.get_mut(..part.len()) {
-                lower.copy_from_slice(part);
-                lower.make_ascii_lowercase();
-                self.push(lower);
-            }
-        }
-    }
-
-    pub(crate) fn flush(&mut self) {
-        self.mac.update(self.gathered.get(..self.len).unwrap_or_default());
-        self.len = 0;
-    }
-
-    fn room(&mut self, len: usize) -> Option<&mut [u8]> {
-        let end = self.len.checked_add(len)?;
-        let room = self.gathered.get_mut(self.len..end)?;
-        self.len = end;
-        Some(room)
     }
 }
 

@@ -100,7 +100,7 @@ impl Service<Request<HmacBody<Script>>> for Slow {
 
     fn call(&mut self, request: Request<HmacBody<Script>>) -> Self::Future {
         let verified = request.extensions().get::<Verified>().expect("a request without proof");
-        self.nonces.lock().unwrap().push(verified.nonce().to_owned());
+        self.nonces.lock().unwrap().push(verified.nonce().unwrap().to_owned());
         Box::pin(async move {
             yields().await;
             drop(request);

@@ -235,9 +235,9 @@ fn c_03_c_06_c_07_no_two_answers_share_a_signature() {
         let answer = answered(&one, &[]);
         let mut head = answer.head().unwrap();
         let signer = ResponseSigner::new(request.scheme());
-        let mut signing = signer.begin();
+        let mut signing = signer.begin(&head, &exchange, support::NOW).unwrap();
         signing.update(&answer.body);
-        signing.finish(&mut head, &exchange, support::NOW).unwrap();
+        signing.finish(&mut head).unwrap();
         let value = |name: &str| (name.to_owned(), head.headers[name].as_bytes().to_vec());
         let (time, signature) = (value("x-hmac-timestamp"), value("x-hmac-signature"));
         prop_assert_eq!(wire.accepts(&http::Response::from_parts(head, ()), &answer.body), Ok(()));

@@ -199,7 +199,7 @@ async fn what_the_store_adds_reaches_the_service() {
         let service = Store::of(keys).layer().layer(service_fn(|request: Request<HmacBody<Script>>| async move {
             let who = request.extensions().get::<Verified>().unwrap();
             let tenant = who.data::<Tenant>().map(|tenant| tenant.0);
-            assert_eq!((who.key_id().as_str(), who.scheme(), who.timestamp()), (KEY_ID, "native", support::NOW));
+            assert_eq!((who.key_id().as_str(), who.scheme(), who.timestamp()), (KEY_ID, "native", Some(support::NOW)));
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(format!("{tenant:?}")))))
         }));
         let (_, body) = split(service.oneshot(empty(&Wire::get("/"))).await.unwrap()).await;

@@ -19,6 +19,7 @@ use support::wire::{Wire, hex};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_hmac::clock::{ManualClock, SystemClock, Tolerance};
 use tower_hmac::replay::{Claimed, MemoryReplayGuard};
+use tower_hmac::scheme::{Field, Part, TimeFormat};
 use tower_hmac::sign::{RequestSigner, ResponseSigner};
 use tower_hmac::verify::{RequestVerifier, ResponseVerifier};
 use tower_hmac::{
@@ -125,17 +126,17 @@ async fn q_01_debug_of_every_public_type() {
     let (mut head, ()) = Request::get("http://api.example.com/").body(()).unwrap().into_parts();
     let signer = RequestSigner::new(scheme.clone(), key()).unwrap();
     seen.show(&signer);
-    seen.show(&signer.begin());
-    seen.show(&signer.begin().finish(&mut head, NOW).unwrap());
+    seen.show(&signer.begin(&head, NOW).unwrap());
+    seen.show(&signer.begin(&head, NOW).unwrap().finish(&mut head).unwrap());
     seen.show(&KeyQuery::new(Some("svc-a"), &head));
     let verifier = RequestVerifier::new(scheme.clone());
     seen.show(&verifier);
     let credentials = verifier.read(&head).unwrap();
     seen.show(&credentials);
     let only = Keys::from(key()).with_data(SECRET);
-    let checked = verifier.check(&credentials, Some(&only), NOW).unwrap();
-    seen.show(&checked);
-    let authentic = checked.finish().unwrap();
+    let verifying = verifier.check(&credentials, Some(&only), NOW).unwrap();
+    seen.show(&verifying);
+    let authentic = verifying.finish(&head).unwrap();
     seen.show(&authentic);
     seen.show(&authentic.replay_claim(NOW).unwrap());
     let guard = MemoryReplayGuard::new();
@@ -146,9 +147,10 @@ async fn q_01_debug_of_every_public_type() {
 
     let responses = ResponseSigner::new(scheme.clone());
     seen.show(&responses);
-    seen.show(&responses.begin());
     let mut answer = Response::new(()).into_parts().0;
-    responses.begin().finish(&mut answer, verified.exchange(), NOW).unwrap();
+    let signing = responses.begin(&answer, verified.exchange(), NOW).unwrap();
+    seen.show(&signing);
+    signing.finish(&mut answer).unwrap();
     let checker = ResponseVerifier::new(scheme.clone());
     seen.show(&checker);
     seen.show(&checker.check(&answer, verified.exchange()).unwrap());
@@ -179,8 +181,24 @@ async fn q_01_debug_of_every_public_type() {
     seen.show_error(&RejectionKind::BadMac);
     seen.show_error(&Rejection::from(RejectionKind::BadMac));
 
-    // Only the layer makes a Refusal: see below.
-    let missing = |name: &String| name != "Refusal" && !seen.0.contains_key(name);
+    let builder = Scheme::builder("own").signature(Field::header("x-signature")).message([Part::Body]);
+    seen.show(&builder);
+    seen.show(&Field::header("x-signature"));
+    for part in [Part::of_head(|_| None), Part::of_body(|_, _| None)] {
+        seen.show(&part);
+        match part {
+            Part::OfHead(function) => seen.show(&function),
+            Part::OfBody(function) => seen.show(&function),
+            _ => {}
+        }
+    }
+    seen.show(&TimeFormat::Seconds);
+    seen.show(&tower_hmac::Encoding::Hex);
+
+    // Only the layer makes a Refusal: see below. What a protocol is handed has a test of its own.
+    let elsewhere = ["Refusal"].into_iter().chain(support::HANDED_TO_PROTOCOLS);
+    let elsewhere: Vec<_> = elsewhere.collect();
+    let missing = |name: &String| !elsewhere.contains(&&**name) && !seen.0.contains_key(name);
     let missing: Vec<_> = public_types().into_iter().filter(missing).collect();
     assert!(missing.is_empty(), "never printed: {missing:?}");
 }

@@ -59,7 +59,7 @@ fn h_10_an_entry_outlives_every_second_in_which_its_message_passes() {
             let timestamp = NOW + offset * 1009;
             let (head, ()) = Wire::get("/").timestamp(timestamp).request(()).into_parts();
             let credentials = verifier.read(&head).unwrap();
-            let authentic = verifier.check(&credentials, Some(&keys), timestamp).unwrap().finish().unwrap();
+            let authentic = verifier.check(&credentials, Some(&keys), timestamp).unwrap().finish(&head).unwrap();
             let mut expected = Claimed::Fresh;
             for now in timestamp - future - 100..=timestamp + past + 100 {
                 pairs += 1;

@@ -24,7 +24,7 @@ fn exchange(wire: &Wire) -> Exchange {
     let keys = Keys::from(tower_hmac::Key::from_hex(&wire.key_id, &wire.key_hex).unwrap());
     let mut checked = verifier.check(&credentials, Some(&keys), support::NOW).unwrap();
     checked.update(&wire.body);
-    let authentic = checked.finish().unwrap();
+    let authentic = checked.finish(&head).unwrap();
     authentic.admit(tower_hmac::replay::Claimed::Fresh).unwrap().exchange().clone()
 }
 
@@ -33,16 +33,16 @@ fn signed(body: &[u8], exchange: &Exchange) -> response::Parts {
     let (mut head, ()) = http::Response::new(()).into_parts();
     head.headers.insert("content-type", HeaderValue::from_static("application/json"));
     let signer = ResponseSigner::new(Scheme::native());
-    let mut signing = signer.begin();
+    let mut signing = signer.begin(&head, exchange, support::NOW).unwrap();
     signing.update(body);
-    signing.finish(&mut head, exchange, support::NOW).unwrap();
+    signing.finish(&mut head).unwrap();
     head
 }
 
 fn check(head: &response::Parts, body: &[u8], exchange: &Exchange) -> Result<(), RejectionKind> {
     let mut checked = ResponseVerifier::new(Scheme::native()).check(head, exchange).map_err(|r| r.kind())?;
     checked.update(body);
-    checked.finish().map_err(|r| r.kind())
+    checked.finish(head).map_err(|r| r.kind())
 }
 
 #[test]

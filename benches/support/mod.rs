@@ -44,18 +44,16 @@ pub fn body(len: usize) -> Bytes {
 }
 
 /// A request with a nonce of its own.
-pub fn signed(signer: &RequestSigner, body: &Bytes, digest_of: bool) -> Request<Full<Bytes>> {
+pub fn signed(signer: &RequestSigner, body: &Bytes) -> Request<Full<Bytes>> {
     let request = Request::post("/v1/payments?dry_run=1")
         .header("host", "127.0.0.1:3000")
         .header("content-type", "application/json")
         .header("user-agent", "bench/1.0")
         .header("accept", "*/*");
     let (mut head, body) = request.body(body.clone()).unwrap().into_parts();
-    if digest_of {
-        let mut signing = signer.begin();
-        signing.update(&body);
-        signing.finish(&mut head, NOW).unwrap();
-    }
+    let mut signing = signer.begin(&head, NOW).unwrap();
+    signing.update(&body);
+    signing.finish(&mut head).unwrap();
     Request::from_parts(head, Full::new(body))
 }
 

@@ -1,5 +1,6 @@
 //! Reading a body under limit, budget and deadline, hashing on the way.
 
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use http::HeaderMap;
 use http_body::Body;
 use http_body_util::LengthLimitError;
 
-use super::budget::{Budget, Permit};
+use super::budget::Budget;
 use super::frames::Frames;
 use crate::clock::Clock;
 use crate::error::BoxError;
@@ -42,10 +43,9 @@ pub(crate) enum Fault {
 /// A body that is being buffered.
 pub(crate) struct Collector {
     frames: Frames,
-    permit: Permit,
     left: u64,
     until: Duration,
-    // The frame that is being hashed, and how far.
+    /// The frame that is being hashed, and how far.
     current: Option<(Bytes, usize)>,
 }
 
@@ -56,17 +56,17 @@ impl Collector {
             return Err(Fault::TooLarge);
         }
         let until = clock.elapsed().saturating_add(limits.deadline);
-        Ok(Self { frames: Frames::default(), permit: budget.permit(), left: limits.size, until, current: None })
+        Ok(Self { frames: Frames::holding(budget.permit()), left: limits.size, until, current: None })
     }
 
-    /// Reads on. `hash` sees every byte once, in order.
+    /// Reads on, to the end. `take` sees every byte once, in order: the frame, and the part of it that is next.
     pub(crate) fn poll<B>(
         &mut self,
         mut body: Pin<&mut B>,
         cx: &mut Context<'_>,
         clock: &dyn Clock,
-        hash: &mut dyn FnMut(&[u8]),
-    ) -> Poll<Result<(), Fault>>
+        take: &mut dyn FnMut(&Bytes, &[u8]),
+    ) -> Poll<Result<Frames, Fault>>
     where
         B: Body,
         B::Error: Into<BoxError>,
@@ -76,7 +76,7 @@ impl Collector {
             if let Some((frame, done)) = self.current.take() {
                 let step = frame.get(done..).unwrap_or_default();
                 let step = step.get(..bytes_left).unwrap_or(step);
-                hash(step);
+                take(&frame, step);
                 bytes_left = bytes_left.saturating_sub(step.len());
                 let done = done.saturating_add(step.len());
                 if done < frame.len() {
@@ -89,7 +89,7 @@ impl Collector {
             if clock.elapsed() > self.until {
                 return Poll::Ready(Err(Fault::Late));
             }
-            let Some(result) = next else { return Poll::Ready(Ok(())) };
+            let Some(result) = next else { return Poll::Ready(Ok(mem::take(&mut self.frames))) };
             let frame = result.map_err(|error| broken(error.into()))?;
             match frame.into_data() {
                 Ok(mut data) => {
@@ -108,15 +108,10 @@ impl Collector {
         Poll::Pending
     }
 
-    /// The body, once [`poll`](Self::poll) has ended well.
-    pub(crate) fn into_frames(self) -> Frames {
-        self.frames.holding(self.permit)
-    }
-
     fn charge(&mut self, bytes: usize) -> Result<(), Fault> {
         let bytes = u64::try_from(bytes).map_err(|_| Fault::TooLarge)?;
         self.left = self.left.checked_sub(bytes).ok_or(Fault::TooLarge)?;
-        self.permit.charge(bytes).then_some(()).ok_or(Fault::OverBudget)
+        self.frames.charge(bytes).then_some(()).ok_or(Fault::OverBudget)
     }
 }
 

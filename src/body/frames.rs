@@ -16,39 +16,43 @@ const JOINED: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     first: Option<Bytes>,
-    more: VecDeque<Bytes>,
-    joining: BytesMut,
+    more: Option<Box<More>>,
     left: u64,
     // Held for its drop.
-    _permit: Option<Permit>,
+    permit: Option<Permit>,
+}
+
+/// What most bodies do not have: a second frame.
+#[derive(Debug, Default)]
+struct More {
+    whole: VecDeque<Bytes>,
+    joining: BytesMut,
 }
 
 impl Frames {
+    /// No frames yet, and the share of the budget that they will hold as long as the body lives.
+    pub(crate) fn holding(permit: Permit) -> Self {
+        Self { permit: Some(permit), ..Self::default() }
+    }
+
+    /// Takes more bytes from the budget, or nothing when they are not there.
+    pub(crate) fn charge(&mut self, bytes: u64) -> bool {
+        self.permit.as_mut().is_none_or(|permit| permit.charge(bytes))
+    }
+
     pub(crate) fn push(&mut self, frame: Bytes) {
         if frame.is_empty() {
             return;
         }
         self.left = self.left.saturating_add(u64::try_from(frame.len()).unwrap_or(u64::MAX));
-        match frame.len() {
-            _ if self.first.is_none() && self.more.is_empty() => self.first = Some(frame),
-            0..SMALL => {
-                if self.joining.len().saturating_add(frame.len()) > JOINED {
-                    self.cut();
-                }
-                self.joining.extend_from_slice(&frame);
-            }
-            _ => {
-                self.cut();
-                self.more.push_back(frame);
-            }
+        match &mut self.more {
+            None if self.first.is_none() => self.first = Some(frame),
+            more => more.get_or_insert_default().push(frame),
         }
     }
 
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
-        let next = self.first.take().or_else(|| self.more.pop_front()).or_else(|| {
-            let joined = self.joining.split().freeze();
-            (!joined.is_empty()).then_some(joined)
-        })?;
+        let next = self.first.take().or_else(|| self.more.as_mut()?.pop())?;
         self.left = self.left.saturating_sub(u64::try_from(next.len()).unwrap_or(u64::MAX));
         Some(next)
     }
@@ -61,15 +65,31 @@ impl Frames {
     pub(crate) fn is_empty(&self) -> bool {
         self.left == 0
     }
+}
 
-    /// Keeps the share of the budget as long as the body lives.
-    pub(crate) fn holding(self, permit: Permit) -> Self {
-        Self { _permit: Some(permit), ..self }
+impl More {
+    fn push(&mut self, frame: Bytes) {
+        if frame.len() >= SMALL {
+            self.cut();
+            self.whole.push_back(frame);
+            return;
+        }
+        if self.joining.len().saturating_add(frame.len()) > JOINED {
+            self.cut();
+        }
+        self.joining.extend_from_slice(&frame);
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        self.whole.pop_front().or_else(|| {
+            let joined = self.joining.split().freeze();
+            (!joined.is_empty()).then_some(joined)
+        })
     }
 
     fn cut(&mut self) {
         if !self.joining.is_empty() {
-            self.more.push_back(self.joining.split().freeze());
+            self.whole.push_back(self.joining.split().freeze());
         }
     }
 }

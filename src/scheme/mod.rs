@@ -1,19 +1,38 @@
-//! What is signed and how it is spelt: [`Scheme`] and the parts that it is made of.
+//! What is signed and how it is spelt: [`Scheme`], and [`Protocol`] for formats that no description fits.
 
+mod any;
+mod claim;
 mod exchange;
+mod feed;
 mod headers;
+mod intake;
+mod message;
 mod native;
 mod protocol;
+mod short;
 mod target;
+mod template;
+mod time;
 
 use std::fmt;
 use std::sync::Arc;
 
+use self::any::Any;
+pub use self::claim::{Claim, Claims, MAX_MACS, Signatures, Stamp, Timestamp};
 pub use self::exchange::Exchange;
+pub use self::feed::Feed;
 pub use self::headers::SignedHeaders;
+pub(crate) use self::intake::Intake;
+pub use self::message::{HeadMut, Message, Subject};
 use self::native::Native;
-pub(crate) use self::protocol::{Claim, Message, Protocol, Side, Start};
-pub use self::target::{SignedTarget, Target};
+pub use self::protocol::{Entry, Protocol, Seen};
+pub(crate) use self::short::Short;
+pub use self::target::{Resolved, SignedTarget, Target};
+pub use self::template::{BodyFunction, Field, HeadFunction, Part, SchemeBuilder};
+pub use self::time::TimeFormat;
+pub use crate::encoding::Encoding;
+use crate::error::{ConfigError, Mistake};
+use crate::key::Key;
 
 /// A wire format: which fields a message carries, what exactly is signed, how each is spelt.
 ///
@@ -35,7 +54,42 @@ impl Scheme {
     /// [`native`](Self::native) with extra headers signed: those of requests, and those of responses.
     #[must_use]
     pub fn native_with_headers(request: SignedHeaders, response: SignedHeaders) -> Self {
-        Self(Arc::new(Native::new(request, response)))
+        Self::from_protocol(Native::new(request, response))
+    }
+
+    /// Several formats on one endpoint, such as an old and a new one: a message is accepted by exactly one of them, and
+    /// [`Verified::scheme`](crate::Verified::scheme) says which. The first one signs requests; a response is signed as
+    /// its request was.
+    ///
+    /// ```
+    /// use tower_hmac::{Scheme, webhook};
+    ///
+    /// # fn main() -> Result<(), tower_hmac::ConfigError> {
+    /// let either = Scheme::any([webhook::github(), webhook::bitbucket()])?;
+    /// # let _ = either;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Where the headers of a message fit several, the body is read before any of them is tried. If one of them has a
+    /// nonce, the replay guard is on, and remembers the signatures of messages that have none.
+    ///
+    /// # Errors
+    ///
+    /// When there are none or more than four, or when they want keys for different algorithms.
+    pub fn any(formats: impl IntoIterator<Item = Self>) -> Result<Self, ConfigError> {
+        Ok(Self::from_protocol(Any::new(formats)?))
+    }
+
+    /// Begins to describe a wire format; `name` is what [`Verified::scheme`](crate::Verified::scheme) shows.
+    pub fn builder(name: &'static str) -> SchemeBuilder {
+        SchemeBuilder::new(name)
+    }
+
+    /// A format of your own, beyond what a description can say.
+    #[must_use]
+    pub fn from_protocol(protocol: impl Protocol) -> Self {
+        Self(Arc::new(protocol))
     }
 
     /// The scheme's name: `native` for [`Scheme::native`].
@@ -46,6 +100,15 @@ impl Scheme {
 
     pub(crate) fn protocol(&self) -> &dyn Protocol {
         &*self.0
+    }
+
+    /// Whether a key can be used with this format.
+    pub(crate) fn fits(&self, key: &Key) -> Result<(), ConfigError> {
+        let (wanted, found) = (self.0.algorithm(), key.algorithm());
+        if wanted != found {
+            return Err(Mistake::KeyAlgorithm { scheme: self.name(), wanted, found }.into());
+        }
+        self.0.fits(key)
     }
 }
 

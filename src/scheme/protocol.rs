@@ -1,90 +1,212 @@
-//! The trait under [`Scheme`](super::Scheme): how one wire format reads, feeds and writes its fields. No I/O, no clock.
-//!
-//! The cut, walked through the formats that it has to carry:
-//!
-//! | format | `read` | body | `feed` | `write` |
-//! |---|---|---|---|---|
-//! | native | five headers | digest in the head | fixed lines, digest last | five (three) headers |
-//! | Imburse | one `Authorization`, split at `:` | digest, or nothing for an empty body, in no header: the engine must hash first | id, nonce, time, digest | one header |
-//! | signed JSON members | one header | the whole body, given to a function | after the body | one header |
-//! | Stripe | one list, several tags | raw bytes between two feeds | time before the body | one header |
-//! | Twilio | one header | form: a function of the whole body; JSON: digest in the query | URL first | one header |
-//! | RFC 9421 | several labelled claims, each with its own base | `content-digest`, written before it is fed | components, some from the request | two headers |
-//! | SigV4 | one header, scope inside | digest in a header | under a key that is derived from the secret | two headers |
-//!
-//! So three things will grow, and nothing has to be taken back: [`Claim::body`] gets more variants (raw, whole,
-//! trailer), `read` yields up to four claims, and two provided hooks come beside `feed`: one that derives the MAC
-//! from the key, one that writes what is itself covered. A response is a message that knows its [`Exchange`].
+//! The trait under [`Scheme`](super::Scheme).
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode};
+use http::header::{HeaderName, HeaderValue};
 
-use super::exchange::Exchange;
-use super::target::Resolved;
+use super::claim::{Claim, Claims, Stamp};
+use super::feed::Feed;
+use super::message::{HeadMut, Message};
+use super::time::TimeFormat;
+use crate::clock::Tolerance;
+use crate::encoding::Encoding;
 use crate::error::{ConfigError, SignError};
 use crate::key::Key;
-use crate::mac::{Mac, Tag};
+use crate::mac::{Algorithm, BodyHash, Mac, Tag};
 use crate::rejection::RejectionKind;
 
-/// One wire format, for both directions, for verifying and for signing.
-pub(crate) trait Protocol: Send + Sync + 'static {
-    /// The name that `Verified` and error messages carry.
+/// One wire format, for both directions, for verifying and for signing: how it reads, feeds and writes its fields.
+///
+/// No I/O and no clock. The engine calls [`read`](Self::read), then for every key [`start`](Self::start) and
+/// [`before`](Self::before), then feeds the body as [`entry`](Self::entry) says, then [`after`](Self::after), and
+/// compares. A signer calls [`stamp`](Self::stamp) in the place of `read`, and [`write`](Self::write) at the end.
+///
+/// A response is a [`Message`] that knows the request that it answers.
+pub trait Protocol: Send + Sync + 'static {
+    /// The name that [`Verified`](crate::Verified) and error messages carry.
     fn name(&self) -> &'static str;
 
     /// What `WWW-Authenticate` says in a refusal.
     fn challenge(&self) -> HeaderValue;
 
-    /// Every field that this format writes: on responses only the layer may set them.
+    /// Every field that this format writes: on responses only the layer may set them. On requests those whose name
+    /// ends in `signature` or that are `authorization` are marked sensitive.
     fn fields(&self) -> &[HeaderName];
 
-    /// Marks the values that a log must not show as sensitive.
-    fn conceal(&self, headers: &mut HeaderMap);
+    /// The algorithm of keys for this format.
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HmacSha256
+    }
 
-    /// Whether a key can be used with this format.
-    fn fits(&self, key: &Key) -> Result<(), ConfigError>;
+    /// Whether a key can be used with this format. The algorithm is checked already.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot, with what to do.
+    fn fits(&self, _key: &Key) -> Result<(), ConfigError> {
+        Ok(())
+    }
 
-    /// Reads the fields of a message, strictly.
-    fn read<'m>(&self, message: &Message<'m>) -> Result<Claim<'m>, RejectionKind>;
+    /// The name for one claim, where a protocol speaks several formats.
+    fn name_for(&self, _claim: &Claim<'_>) -> &'static str {
+        self.name()
+    }
 
-    /// Feeds the string to sign. Fails when a signed header is repeated or empty.
-    fn feed(&self, message: &Message<'_>, claim: &Claim<'_>, mac: &mut Mac) -> Result<(), RejectionKind>;
+    /// How signatures are spelt.
+    fn encoding(&self, _claim: &Claim<'_>) -> Encoding {
+        Encoding::Hex
+    }
 
-    /// Writes the fields of a signed message. Nothing is written on failure.
-    fn write(&self, side: Side, claim: &Claim<'_>, tag: &Tag, headers: &mut HeaderMap) -> Result<(), SignError>;
+    /// How a signer spells the 16 random bytes of a nonce.
+    fn nonce_encoding(&self) -> Encoding {
+        Encoding::Base64Url
+    }
+
+    /// How a signer spells the time.
+    fn time(&self) -> TimeFormat {
+        TimeFormat::Seconds
+    }
+
+    /// How old, and how far ahead, a message may be, unless said otherwise. `None` when no time is signed.
+    fn tolerance(&self) -> Option<Tolerance> {
+        Some(Tolerance::default())
+    }
+
+    /// Whether requests carry a nonce: the replay guard is on by default, and remembers it. Otherwise the guard is off
+    /// unless asked for, and remembers the signature.
+    fn has_nonce(&self) -> bool {
+        false
+    }
+
+    /// Whether responses are signed, too.
+    fn signs_responses(&self) -> bool {
+        false
+    }
+
+    /// Reads the fields of a message, strictly: a field that is repeated, empty or spelt otherwise is an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](RejectionKind::Missing), [`Malformed`](RejectionKind::Malformed), and what the format forbids.
+    fn read<'m>(&self, message: &Message<'m>) -> Result<Claims<'m>, RejectionKind>;
+
+    /// How the body of this message gets into the MAC. `claim` is `None` when signing.
+    ///
+    /// # Errors
+    ///
+    /// When the head does not say it clearly.
+    fn entry(&self, message: &Message<'_>, claim: Option<&Claim<'_>>) -> Result<Entry, RejectionKind>;
+
+    /// The MAC to feed: the key's own, or one that is derived from it.
+    ///
+    /// # Errors
+    ///
+    /// When the message does not say how to derive it.
+    fn start(&self, key: &Key, _claim: &Claim<'_>) -> Result<Mac, RejectionKind> {
+        Ok(key.mac())
+    }
+
+    /// Feeds what comes before the body.
+    ///
+    /// # Errors
+    ///
+    /// When a signed header is repeated, or present but empty.
+    fn before(&self, message: &Message<'_>, claim: &Claim<'_>, feed: &mut Feed<'_>) -> Result<(), RejectionKind>;
+
+    /// Feeds what comes after the body, or what is made of it.
+    ///
+    /// # Errors
+    ///
+    /// When the body is not what the format wants.
+    fn after(
+        &self,
+        _message: &Message<'_>,
+        _claim: &Claim<'_>,
+        _seen: &Seen<'_>,
+        _feed: &mut Feed<'_>,
+    ) -> Result<(), RejectionKind> {
+        Ok(())
+    }
+
+    /// After the MAC is right: a time in Unix seconds that stands in the authentic body ([`Entry::Whole`]).
+    ///
+    /// # Errors
+    ///
+    /// When the body does not say it.
+    fn inside(&self, _claim: &Claim<'_>, _seen: &Seen<'_>) -> Result<Option<u64>, RejectionKind> {
+        Ok(None)
+    }
+
+    /// What a signed message will say.
+    ///
+    /// # Errors
+    ///
+    /// When the message cannot be signed.
+    fn stamp<'s>(&self, message: &Message<'s>, stamp: &Stamp<'s>) -> Result<Claim<'s>, RejectionKind>;
+
+    /// Writes the fields of a signed message. `digest` is that of [`Entry::Digest`], as spelt, or empty.
+    ///
+    /// # Errors
+    ///
+    /// When something has no spelling. Nothing is written then.
+    fn write(&self, head: HeadMut<'_>, stamp: &Stamp<'_>, digest: &[u8], tag: &Tag) -> Result<(), SignError>;
 }
 
-/// The head of a message, as the signature sees it.
-#[derive(Debug)]
-pub(crate) struct Message<'m> {
-    pub(crate) start: Start<'m>,
-    pub(crate) headers: &'m HeaderMap,
+impl Seen<'_> {
+    /// With the hash of a body that is there as a whole.
+    pub(crate) fn hashed(self) -> Self {
+        let mut hash = BodyHash::default();
+        hash.update(self.whole);
+        Self { sha256: hash.finish(), ..self }
+    }
 }
 
-/// The part of the head that is not header fields.
-#[derive(Debug)]
-pub(crate) enum Start<'m> {
-    Request { method: &'m Method, target: Resolved<'m> },
-    Response { status: StatusCode, to: &'m Exchange },
+impl dyn Protocol {
+    /// Feeds a whole head.
+    pub(crate) fn feed_head(&self, m: &Message<'_>, claim: &Claim<'_>, mac: &mut Mac) -> Result<(), RejectionKind> {
+        let mut feed = Feed::new(mac);
+        self.before(m, claim, &mut feed)?;
+        feed.flush();
+        Ok(())
+    }
+
+    /// Feeds what follows the body, and ends.
+    pub(crate) fn feed_rest(
+        &self,
+        message: &Message<'_>,
+        claim: &Claim<'_>,
+        seen: &Seen<'_>,
+        mut mac: Mac,
+    ) -> Result<Tag, RejectionKind> {
+        let mut feed = Feed::new(&mut mac);
+        self.after(message, claim, seen, &mut feed)?;
+        feed.flush();
+        Ok(mac.finish())
+    }
 }
 
-/// The direction of a message.
+/// How a body gets into the MAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Request,
-    Response,
+#[non_exhaustive]
+pub enum Entry {
+    /// Its SHA-256 stands in the head, in this spelling, and is signed there: the MAC is checked before the body is read.
+    Digest(Encoding),
+    /// Byte for byte.
+    Raw,
+    /// As its SHA-256, which the head does not carry.
+    Hashed,
+    /// As a function of all of it: held in one piece.
+    Whole,
+    /// Not at all: it is handed on as it came, and nothing vouches for it.
+    Uncovered,
 }
 
-/// What a message says about its own signature; or, when signing, what it will say.
-#[derive(Debug)]
-pub(crate) struct Claim<'m> {
-    /// As spelt in the message; a response takes it from its request.
-    pub(crate) key_id: &'m str,
-    /// The text that is signed, and its value in Unix seconds.
-    pub(crate) timestamp: (&'m str, u64),
-    /// Requests only.
-    pub(crate) nonce: Option<&'m str>,
-    /// The body's digest as it is signed, and decoded.
-    pub(crate) body: (&'m [u8; 64], [u8; 32]),
-    /// The tag that came with the message. Zero when signing.
-    pub(crate) tag: [u8; 32],
+/// What is known of the body when it has ended.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Seen<'b> {
+    /// Its SHA-256, for [`Entry::Hashed`].
+    pub sha256: [u8; 32],
+    /// All of it, for [`Entry::Whole`].
+    pub whole: &'b [u8],
+    /// Its length in bytes.
+    pub len: u64,
 }

@@ -4,11 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderMap, Method, Uri};
+use http::{Method, Uri};
 
-use super::trim;
 use crate::error::{ConfigError, Mistake};
 use crate::rejection::RejectionKind;
 
@@ -102,23 +100,30 @@ impl Target {
         Self(Source::Resolver(Arc::new(resolve)))
     }
 
-    pub(crate) fn resolve<'a>(&'a self, head: &'a Parts) -> Result<Resolved<'a>, RejectionKind> {
-        let host = Host::read(&head.headers)?;
+    /// `host` is the one `Host` line, trimmed.
+    pub(super) fn resolve<'a>(
+        &'a self,
+        head: &'a Parts,
+        host: Option<&'a [u8]>,
+    ) -> Result<Resolved<'a>, RejectionKind> {
         if head.uri.scheme().is_none() && head.uri.authority().is_some() && head.method != Method::CONNECT {
             // `GET example.com`: a target that only CONNECT may have (RFC 9112 section 3.2.3).
             return Err(RejectionKind::AmbiguousTarget);
         }
         let resolved = match &self.0 {
             Source::Received => SignedTarget::received(),
-            Source::OneOf(set) => SignedTarget::received().authority(select(set, &head.uri, &host)?),
+            Source::OneOf(set) => match select(set, &head.uri, host) {
+                Some(one) => SignedTarget::received().authority(one),
+                // No authority at all.
+                None => SignedTarget::received().authority(""),
+            },
             Source::Resolver(resolve) => resolve(head),
         };
         let authority = match resolved.authority {
             Some(Cow::Borrowed(given)) => authority(given.as_bytes()).map(Cow::Borrowed),
             Some(Cow::Owned(given)) => authority(given.as_bytes()).is_some().then(|| Cow::Owned(given.into_bytes())),
-            None => received(&head.uri, &host).map(Cow::Borrowed),
+            None => received(&head.uri, host).map(Cow::Borrowed),
         };
-        let authority = authority.ok_or(RejectionKind::AmbiguousTarget)?;
         let (path, query) = match resolved.path_and_query {
             None => path_and_query(&head.uri),
             Some(Path::Of(uri)) => path_and_query(uri),
@@ -126,7 +131,8 @@ impl Target {
             Some(Path::Text(text)) if is_path(&text) => (text, None),
             Some(Path::Text(_)) => return Err(RejectionKind::AmbiguousTarget),
         };
-        Ok(Resolved { authority, path, query })
+        let scheme = head.uri.scheme_str().unwrap_or("https");
+        Ok(Resolved { scheme, authority, path, query })
     }
 }
 
@@ -179,45 +185,38 @@ impl<'a> SignedTarget<'a> {
     }
 }
 
-/// What the signature covers; the authority is not yet in lower case.
+/// The target that a signature covers, as the request and [`Target`] give it.
 #[derive(Debug)]
-pub(crate) struct Resolved<'a> {
-    pub(crate) authority: Cow<'a, [u8]>,
-    pub(crate) path: Cow<'a, str>,
-    pub(crate) query: Option<&'a str>,
+#[non_exhaustive]
+pub struct Resolved<'a> {
+    /// The scheme of the URI; `https` when the request has none.
+    pub scheme: &'a str,
+    /// The authority, not yet in lower case. `None` when there is none, or several that differ.
+    pub authority: Option<Cow<'a, [u8]>>,
+    /// The path, never empty.
+    pub path: Cow<'a, str>,
+    /// What follows the question mark, if there is one.
+    pub query: Option<&'a str>,
 }
 
-/// The one `Host` line, if any.
-struct Host<'a>(Option<&'a [u8]>);
-
-impl<'a> Host<'a> {
-    fn read(headers: &'a HeaderMap) -> Result<Self, RejectionKind> {
-        let mut lines = headers.get_all(HOST).iter();
-        match (lines.next(), lines.next()) {
-            (first, None) => Ok(Self(first.map(|value| trim(value.as_bytes())))),
-            (_, Some(_)) => Err(RejectionKind::AmbiguousTarget),
-        }
-    }
-}
-
-fn received<'a>(uri: &'a Uri, host: &Host<'a>) -> Option<&'a [u8]> {
-    match (uri.authority().map(|a| a.as_str().as_bytes()), host.0) {
+fn received<'a>(uri: &'a Uri, host: Option<&'a [u8]>) -> Option<&'a [u8]> {
+    match (uri.authority().map(|a| a.as_str().as_bytes()), host) {
         (Some(one), Some(other)) if !one.eq_ignore_ascii_case(other) => None,
         (Some(one), _) | (None, Some(one)) => authority(one),
         (None, None) => None,
     }
 }
 
-fn select<'a>(set: &'a [String], uri: &Uri, host: &Host<'_>) -> Result<&'a str, RejectionKind> {
+fn select<'a>(set: &'a [String], uri: &Uri, host: Option<&[u8]>) -> Option<&'a str> {
     if let [only] = set {
-        return Ok(only);
+        return Some(only);
     }
     let named = |name: &[u8]| set.iter().find(|one| one.as_bytes().eq_ignore_ascii_case(name));
     let by_uri = uri.authority().and_then(|a| named(a.as_str().as_bytes()));
-    match (by_uri, host.0.and_then(named)) {
-        (Some(one), Some(other)) if one != other => Err(RejectionKind::AmbiguousTarget),
-        (Some(one), _) | (None, Some(one)) => Ok(one),
-        (None, None) => Err(RejectionKind::AmbiguousTarget),
+    match (by_uri, host.and_then(named)) {
+        (Some(one), Some(other)) if one != other => None,
+        (Some(one), _) | (None, Some(one)) => Some(one),
+        (None, None) => None,
     }
 }
 

@@ -1,10 +1,10 @@
 //! From the head of a request to an authentic, buffered one.
 
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::request::Parts;
 use http_body::Body;
 
@@ -15,7 +15,7 @@ use crate::body::{Collector, Fault, Frames};
 use crate::error::BoxError;
 use crate::key::{KeyQuery, Keys};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::verify::{Authentic, CheckedHead, Credentials};
+use crate::verify::{Authentic, Credentials, VerifyingRequest};
 
 type Found = Result<Option<Keys>, BoxError>;
 
@@ -25,8 +25,8 @@ pub(super) enum Admission {
     Head,
     /// The key store has not answered yet.
     Keys(Pin<Box<dyn Future<Output = Found> + Send>>),
-    /// The head is right; the body is being read.
-    Body(CheckedHead, Collector),
+    /// The head is right, as far as it tells; the body is being read.
+    Body(VerifyingRequest, Collector),
     /// Decided.
     Done,
 }
@@ -57,12 +57,14 @@ impl Admission {
                     let credentials = config.verifier.read(head)?;
                     self.check(config, head, &credentials, found, &*body)?;
                 }
-                Self::Body(checked, collector) => {
-                    let read = collector.poll(body.as_mut(), cx, &*config.clock, &mut |bytes| checked.update(bytes));
-                    let read = ready!(read);
-                    let Self::Body(checked, collector) = mem::replace(self, Self::Done) else { continue };
-                    read.map_err(|fault| Rejection::from(fault).signed_by(checked.key()))?;
-                    return Poll::Ready(checked.finish().map(|authentic| (authentic, collector.into_frames())));
+                Self::Body(verifying, collector) => {
+                    let take = &mut |frame: &Bytes, step: &[u8]| verifying.take(step, |step| frame.slice_ref(step));
+                    let read = ready!(collector.poll(body.as_mut(), cx, &*config.clock, take));
+                    let done = read
+                        .map_err(|fault| refused(fault, verifying))
+                        .and_then(|frames| Ok((verifying.end(head)?, frames)));
+                    *self = Self::Done;
+                    return Poll::Ready(done);
                 }
                 // A future that has ended does nothing.
                 Self::Done => return Poll::Pending,
@@ -80,20 +82,28 @@ impl Admission {
     ) -> Result<(), Rejection> {
         let keys = found.map_err(|error| Rejection::caused(RejectionKind::KeysUnavailable, error))?;
         let now = config.clock.now().ok_or(RejectionKind::Clock)?;
-        let checked = config.verifier.check(credentials, keys.as_ref(), now)?;
+        let verifying = config.verifier.check(credentials, keys.as_ref(), now)?;
         let declared = declared_length(&head.headers, body).unwrap_or_default();
         let collector = match declared > config.request.size {
             true => Err(Fault::TooLarge),
             false => Collector::new(body, config.request, &config.budget, &*config.clock),
         };
-        let collector = collector.map_err(|fault| Rejection::from(fault).signed_by(checked.key()))?;
-        *self = Self::Body(checked, collector);
+        let collector = collector.map_err(|fault| refused(fault, &verifying))?;
+        *self = Self::Body(verifying, collector);
         Ok(())
     }
 
     /// Whether nobody has polled the body.
     pub(super) fn is_unread(&self) -> bool {
         matches!(self, Self::Head | Self::Keys(_))
+    }
+}
+
+fn refused(fault: Fault, verifying: &VerifyingRequest) -> Rejection {
+    let rejection = Rejection::from(fault);
+    match verifying.key() {
+        Some(key) => rejection.signed_by(key),
+        None => rejection,
     }
 }
 

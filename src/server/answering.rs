@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::response::Parts;
 use http::{Response, StatusCode};
@@ -12,9 +13,9 @@ use pin_project_lite::pin_project;
 use super::config::Config;
 use crate::body::{Collector, Fault, HmacBody};
 use crate::error::{BoxError, SignError};
-use crate::mac::BodyHash;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scheme::Exchange;
+use crate::sign::Signing;
 
 /// What to do with a response.
 #[expect(clippy::large_enum_variant, reason = "a box would cost every response an allocation")]
@@ -31,8 +32,8 @@ pin_project! {
         head: Option<Parts>,
         #[pin]
         body: RB,
-        collector: Option<Collector>,
-        hash: BodyHash,
+        collector: Collector,
+        signing: Signing,
         exchange: Exchange,
     }
 }
@@ -48,7 +49,8 @@ where
         return Ok(Plan::Send(Response::from_parts(head, HmacBody::passed(body))));
     }
     if exchange.bodiless(head.status) {
-        sign(config, BodyHash::default(), &mut head, &exchange)?;
+        let mut signing = open(config, &head, &exchange)?;
+        seal(config, &mut signing, &mut head, &exchange)?;
         let body = if head.status.is_informational() {
             HmacBody::passed(body)
         } else {
@@ -61,8 +63,9 @@ where
         return Err(RejectionKind::ResponseEndless.into());
     }
     let collector = Collector::new(&body, config.response, &config.budget, &*config.clock).map_err(fault)?;
-    let (head, collector) = (Some(head), Some(collector));
-    Ok(Plan::Buffer(Answering { head, body, collector, hash: BodyHash::default(), exchange }))
+    let signing = open(config, &head, &exchange)?;
+    let head = Some(head);
+    Ok(Plan::Buffer(Answering { head, body, collector, signing, exchange }))
 }
 
 impl<RB> Answering<RB>
@@ -76,21 +79,30 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<HmacBody<RB>>, Rejection>> {
         let this = self.project();
-        let Some(collector) = this.collector else { return Poll::Pending };
-        let read = collector.poll(this.body, cx, &*config.clock, &mut |bytes| this.hash.update(bytes));
-        ready!(read).map_err(fault)?;
-        let (Some(mut head), Some(collector)) = (this.head.take(), this.collector.take()) else { return Poll::Pending };
-        sign(config, std::mem::take(this.hash), &mut head, this.exchange)?;
-        Poll::Ready(Ok(Response::from_parts(head, HmacBody::buffered(collector.into_frames()))))
+        let signing = this.signing;
+        let take = &mut |frame: &Bytes, step: &[u8]| signing.take(step, |step| frame.slice_ref(step));
+        let frames = ready!(this.collector.poll(this.body, cx, &*config.clock, take)).map_err(fault)?;
+        let Some(mut head) = this.head.take() else { return Poll::Pending };
+        seal(config, signing, &mut head, this.exchange)?;
+        Poll::Ready(Ok(Response::from_parts(head, HmacBody::buffered(frames))))
     }
 }
 
-fn sign(config: &Config, hash: BodyHash, head: &mut Parts, exchange: &Exchange) -> Result<(), Rejection> {
+fn open(config: &Config, head: &Parts, exchange: &Exchange) -> Result<Signing, Rejection> {
     let now = config.clock.now().ok_or(RejectionKind::Clock)?;
-    config.signer.sign(hash, head, exchange, now).map_err(|error| match error {
+    config.signer.open(head, exchange, now).map_err(unsignable)
+}
+
+fn seal(config: &Config, signing: &mut Signing, head: &mut Parts, exchange: &Exchange) -> Result<(), Rejection> {
+    signing.redate(config.clock.now().ok_or(RejectionKind::Clock)?);
+    config.signer.seal(signing, head, exchange).map_err(unsignable)
+}
+
+fn unsignable(error: SignError) -> Rejection {
+    match error {
         SignError::Clock => RejectionKind::Clock.into(),
         error => Rejection::caused(RejectionKind::Unsignable, error.into()),
-    })
+    }
 }
 
 /// The answer to `HEAD` says how long the answer to `GET` would be; 204 and 205 have no length to speak of.

@@ -9,7 +9,7 @@ use super::rejecting::{Renderer, Standard};
 use crate::body::{Budget, Limits};
 use crate::clock::{Clock, SystemClock};
 use crate::key::KeyStore;
-use crate::replay::{MemoryReplayGuard, ReplayGuard};
+use crate::replay::{MemoryReplayGuard, ReplayGuard, Unguarded};
 use crate::scheme::Scheme;
 use crate::sign::ResponseSigner;
 use crate::verify::RequestVerifier;
@@ -35,13 +35,18 @@ pub(super) struct Config {
 impl Config {
     pub(super) fn new(scheme: Scheme, keys: Arc<dyn KeyStore>) -> Self {
         let limits = Limits { size: 2 << 20, deadline: Duration::from_secs(30) };
+        let protocol = scheme.protocol();
+        let guard: Arc<dyn ReplayGuard> = match protocol.has_nonce() {
+            true => Arc::new(MemoryReplayGuard::new()),
+            false => Arc::new(Unguarded),
+        };
         Self {
+            signs_responses: protocol.signs_responses(),
+            guard,
             verifier: RequestVerifier::new(scheme.clone()),
             signer: ResponseSigner::new(scheme),
-            signs_responses: true,
             passes_unsigned: None,
             keys,
-            guard: Arc::new(MemoryReplayGuard::new()),
             clock: Arc::new(SystemClock::default()),
             request: limits,
             response: limits,

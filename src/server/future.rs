@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -24,7 +25,7 @@ use crate::error::BoxError;
 use crate::observe;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::replay::Claimed;
-use crate::scheme::Exchange;
+use crate::scheme::{Exchange, Scheme};
 use crate::verify::Authentic;
 
 pin_project! {
@@ -76,9 +77,8 @@ where
 {
     pub(super) fn new(config: Arc<Config>, service: S, request: Request<B>) -> Self {
         let (mut head, body) = request.into_parts();
-        config.verifier.scheme().protocol().conceal(&mut head.headers);
+        let grpc = prepare(config.verifier.scheme(), &mut head.headers);
         let state = State::Admitting { admission: Admission::Head };
-        let grpc = is_grpc(&head.headers);
         Self { config, service: Some(service), head: Some(head), grpc, body: Some(body), state }
     }
 
@@ -166,6 +166,19 @@ where
         response.extensions_mut().insert(rejection.kind());
         response.map(HmacBody::from)
     }
+}
+
+/// Marks what a log must not show, and tells whether it is a gRPC call: in one walk.
+fn prepare(scheme: &Scheme, headers: &mut HeaderMap) -> bool {
+    let (fields, mut grpc) = (scheme.protocol().fields(), false);
+    for (name, value) in headers.iter_mut() {
+        if *name == CONTENT_TYPE {
+            grpc |= is_grpc(value);
+        } else if (*name == AUTHORIZATION || name.as_str().ends_with("signature")) && fields.contains(name) {
+            value.set_sensitive(true);
+        }
+    }
+    grpc
 }
 
 /// What one state leads to.

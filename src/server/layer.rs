@@ -71,7 +71,7 @@ impl HmacLayer {
         let mut fits = Ok(());
         keys.visit(&mut |key| {
             if fits.is_ok() {
-                fits = scheme.protocol().fits(key);
+                fits = scheme.fits(key);
             }
         });
         fits.map(|()| Self(Arc::new(Config::new(scheme, Arc::new(keys)))))

@@ -1,7 +1,7 @@
 //! What a refusal looks like.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{Response, StatusCode};
 
@@ -109,10 +109,9 @@ impl Renderer for Standard {
 }
 
 /// Whether the content type is `application/grpc` or `application/grpc+…`, in any case.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+pub(super) fn is_grpc(content_type: &HeaderValue) -> bool {
     const GRPC: &[u8] = b"application/grpc";
-    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    match content_type.split_at_checked(GRPC.len()) {
+    match content_type.as_bytes().split_at_checked(GRPC.len()) {
         Some((essence, rest)) if essence.eq_ignore_ascii_case(GRPC) => {
             matches!(rest.first(), None | Some(b'+' | b';' | b' '))
         }

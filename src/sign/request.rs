@@ -1,14 +1,13 @@
 //! Signing a request.
 
+use std::fmt;
+
 use http::request::Parts;
 
-use super::{Digest, ten_digits};
-use crate::encoding::base64url_16;
+use super::signing::{Signing, cannot};
 use crate::error::{ConfigError, SignError};
 use crate::key::Key;
-use crate::mac::BodyHash;
-use crate::rejection::RejectionKind;
-use crate::scheme::{Claim, Exchange, Message, Scheme, Side, Start, Target};
+use crate::scheme::{Exchange, HeadMut, Message, Scheme, Target};
 
 /// Signs requests under one key. The [`verify`](crate::verify) module shows it in use.
 #[derive(Clone, Debug)]
@@ -25,7 +24,7 @@ impl RequestSigner {
     ///
     /// When the key does not fit the scheme.
     pub fn new(scheme: Scheme, key: Key) -> Result<Self, ConfigError> {
-        scheme.protocol().fits(&key)?;
+        scheme.fits(&key)?;
         Ok(Self { scheme, key, target: Target::default() })
     }
 
@@ -35,57 +34,56 @@ impl RequestSigner {
         Self { target, ..self }
     }
 
-    /// Begins a request. An empty body needs no [`update`](SigningRequest::update).
-    #[must_use]
-    pub fn begin(&self) -> SigningRequest<'_> {
-        SigningRequest { signer: self, hash: BodyHash::default() }
+    /// Begins a request, dated `now` (Unix seconds) and with a fresh nonce. An empty body needs no
+    /// [`update`](SigningRequest::update).
+    ///
+    /// # Errors
+    ///
+    /// See [`SignError`].
+    pub fn begin(&self, head: &Parts, now: u64) -> Result<SigningRequest<'_>, SignError> {
+        let message = Message::request(head, &self.target).map_err(cannot)?;
+        let signing = Signing::begin(self.scheme.protocol(), &self.key, &message, now)?;
+        Ok(SigningRequest { signer: self, signing })
+    }
+
+    pub(crate) fn seal(&self, signing: &mut Signing, head: &mut Parts) -> Result<Exchange, SignError> {
+        let Self { scheme, key, target } = self;
+        let protocol = scheme.protocol();
+        let message = Message::request(head, target).map_err(cannot)?;
+        let (sealed, exchange) = signing.finish(protocol, key, &message, |claim, tag| {
+            Exchange::new(key, protocol.name_for(claim), claim, tag, &head.method, None)
+        })?;
+        let parts = HeadMut { headers: &mut head.headers, uri: Some(&mut head.uri) };
+        sealed.write(protocol, key, parts)?;
+        Ok(exchange)
     }
 }
 
 /// A request that is being signed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SigningRequest<'s> {
     signer: &'s RequestSigner,
-    hash: BodyHash,
+    signing: Signing,
 }
 
 impl SigningRequest<'_> {
     /// Feeds the next bytes of the body, after content encoding and before transfer encoding.
     pub fn update(&mut self, bytes: &[u8]) {
-        self.hash.update(bytes);
+        self.signing.take(bytes, bytes::Bytes::copy_from_slice);
     }
 
-    /// Signs with the time `now` (Unix seconds) and a fresh nonce, and writes the headers. What it returns verifies
-    /// the response.
+    /// Signs, and writes the headers. `head` is the head that it began with. What it returns verifies the response.
     ///
     /// # Errors
     ///
     /// See [`SignError`]. The head is then as it was.
-    pub fn finish(self, head: &mut Parts, now: u64) -> Result<Exchange, SignError> {
-        let RequestSigner { scheme, key, target } = self.signer;
-        let protocol = scheme.protocol();
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|_| SignError::NoRandomness)?;
-        let nonce = base64url_16(&random);
-        let time = ten_digits(now).ok_or(SignError::Clock)?;
-        let digest = Digest::of(self.hash);
-        let claim = Claim {
-            key_id: key.id().as_str(),
-            timestamp: (str::from_utf8(&time).map_err(|_| SignError::Clock)?, now),
-            nonce: Some(str::from_utf8(&nonce).map_err(|_| SignError::NoRandomness)?),
-            body: (digest.0.as_bytes(), digest.1),
-            tag: [0; 32],
-        };
-        let target = target.resolve(head).map_err(|_| SignError::Target)?;
-        let start = Start::Request { method: &head.method, target };
-        let mut mac = key.mac();
-        protocol.feed(&Message { start, headers: &head.headers }, &claim, &mut mac).map_err(|kind| match kind {
-            RejectionKind::Method => SignError::Method,
-            RejectionKind::UncoveredOverride => SignError::UncoveredOverride,
-            _ => SignError::Header,
-        })?;
-        let tag = mac.finish();
-        protocol.write(Side::Request, &claim, &tag, &mut head.headers)?;
-        Ok(Exchange::new(key.clone(), tag, &head.method))
+    pub fn finish(mut self, head: &mut Parts) -> Result<Exchange, SignError> {
+        self.signer.seal(&mut self.signing, head)
+    }
+}
+
+impl fmt::Debug for SigningRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningRequest({:?})", self.signer)
     }
 }

@@ -1,12 +1,13 @@
 //! Signing a response.
 
+use std::fmt;
+
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use http::response::Parts;
 
-use super::{Digest, ten_digits};
+use super::signing::Signing;
 use crate::error::SignError;
-use crate::mac::BodyHash;
-use crate::scheme::{Claim, Exchange, Message, Scheme, Side, Start};
+use crate::scheme::{Exchange, HeadMut, Message, Scheme};
 
 /// Signs responses, each with the key that verified its request.
 ///
@@ -18,17 +19,17 @@ use crate::scheme::{Claim, Exchange, Message, Scheme, Side, Start};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let (key, _) = Key::generate("svc-a")?;
 /// # let (mut request, ()) = http::Request::get("http://api.example.com/").body(())?.into_parts();
-/// # let exchange = RequestSigner::new(Scheme::native(), key)?.begin().finish(&mut request, 1_795_303_445)?;
+/// # let exchange = RequestSigner::new(Scheme::native(), key)?.begin(&request, 1_795_303_445)?.finish(&mut request)?;
 /// // `exchange` comes from `Verified::exchange` on the server and from signing the request on the client
 /// let (mut head, body) = http::Response::new("done").into_parts();
 /// let signer = ResponseSigner::new(Scheme::native());
-/// let mut signing = signer.begin();
+/// let mut signing = signer.begin(&head, &exchange, 1_795_303_446)?;
 /// signing.update(body.as_bytes());
-/// signing.finish(&mut head, &exchange, 1_795_303_446)?;
+/// signing.finish(&mut head)?;
 ///
-/// let mut checked = ResponseVerifier::new(Scheme::native()).check(&head, &exchange)?;
-/// checked.update(body.as_bytes());
-/// checked.finish()?;
+/// let mut verifying = ResponseVerifier::new(Scheme::native()).check(&head, &exchange)?;
+/// verifying.update(body.as_bytes());
+/// verifying.finish(&head)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -44,76 +45,72 @@ impl ResponseSigner {
         Self { scheme }
     }
 
-    /// Begins a response. Answers to `HEAD` and those of status 101, 204, 205 and 304 are signed as empty.
-    #[must_use]
-    pub fn begin(&self) -> SigningResponse<'_> {
-        SigningResponse { signer: self, hash: BodyHash::default() }
+    /// Begins a response, dated `now` (Unix seconds).
+    ///
+    /// # Errors
+    ///
+    /// See [`SignError`].
+    pub fn begin(&self, head: &Parts, exchange: &Exchange, now: u64) -> Result<SigningResponse<'_>, SignError> {
+        let signing = self.open(head, exchange, now)?;
+        let bodiless = exchange.bodiless(head.status);
+        Ok(SigningResponse { signer: self, signing, exchange: exchange.clone(), bodiless })
+    }
+
+    pub(crate) fn open(&self, head: &Parts, exchange: &Exchange, now: u64) -> Result<Signing, SignError> {
+        Signing::begin(self.scheme.protocol(), exchange.key(), &Message::response(head, exchange), now)
+    }
+
+    pub(crate) fn seal(&self, signing: &mut Signing, head: &mut Parts, exchange: &Exchange) -> Result<(), SignError> {
+        let protocol = self.scheme.protocol();
+        let (sealed, ()) = signing.finish(protocol, exchange.key(), &Message::response(head, exchange), |_, _| ())?;
+        self.strip(&mut head.headers);
+        sealed.write(protocol, exchange.key(), HeadMut { headers: &mut head.headers, uri: None })?;
+        // A shared cache could hand the answer to another request, and a proxy could recompress it.
+        let cached = head.headers.entry(CACHE_CONTROL);
+        cached.or_insert(HeaderValue::from_static("no-store, no-transform"));
+        Ok(())
     }
 
     /// Removes every field that only a signer may set.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) {
-        if headers.is_empty() {
-            return;
+        let fields = self.scheme.protocol().fields();
+        if headers.keys().any(|name| fields.contains(name)) {
+            fields.iter().for_each(|name| drop(headers.remove(name)));
         }
-        for name in self.scheme.protocol().fields() {
-            headers.remove(name);
-        }
-    }
-
-    /// Signs a response whose body has this hash.
-    pub(crate) fn sign(
-        &self,
-        hash: BodyHash,
-        head: &mut Parts,
-        exchange: &Exchange,
-        now: u64,
-    ) -> Result<(), SignError> {
-        let protocol = self.scheme.protocol();
-        let time = ten_digits(now).ok_or(SignError::Clock)?;
-        let digest = Digest::of(hash);
-        let claim = Claim {
-            key_id: exchange.key_id().as_str(),
-            timestamp: (str::from_utf8(&time).map_err(|_| SignError::Clock)?, now),
-            nonce: None,
-            body: (digest.0.as_bytes(), digest.1),
-            tag: [0; 32],
-        };
-        let start = Start::Response { status: head.status, to: exchange };
-        let mut mac = exchange.key().mac();
-        let message = Message { start, headers: &head.headers };
-        protocol.feed(&message, &claim, &mut mac).map_err(|_| SignError::Header)?;
-        self.strip(&mut head.headers);
-        protocol.write(Side::Response, &claim, &mac.finish(), &mut head.headers)?;
-        if !head.headers.contains_key(CACHE_CONTROL) {
-            // A shared cache could hand the answer to another request, and a proxy could recompress it.
-            head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
-        }
-        Ok(())
     }
 }
 
 /// A response that is being signed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SigningResponse<'s> {
     signer: &'s ResponseSigner,
-    hash: BodyHash,
+    signing: Signing,
+    exchange: Exchange,
+    bodiless: bool,
 }
 
 impl SigningResponse<'_> {
-    /// Feeds the next bytes of the body, after content encoding and before transfer encoding.
+    /// Feeds the next bytes of the body, after content encoding and before transfer encoding. Without effect for
+    /// answers to `HEAD` and those of status 101, 204, 205 and 304, which are signed as empty.
     pub fn update(&mut self, bytes: &[u8]) {
-        self.hash.update(bytes);
+        if !self.bodiless {
+            self.signing.take(bytes, bytes::Bytes::copy_from_slice);
+        }
     }
 
-    /// Signs with the time `now` (Unix seconds), and writes the headers. A response without `cache-control` gets
+    /// Signs, and writes the headers. `head` is the head that it began with. A response without `cache-control` gets
     /// `no-store, no-transform`.
     ///
     /// # Errors
     ///
     /// See [`SignError`]. The head is then as it was.
-    pub fn finish(self, head: &mut Parts, exchange: &Exchange, now: u64) -> Result<(), SignError> {
-        let bodiless = exchange.bodiless(head.status);
-        let hash = if bodiless { BodyHash::default() } else { self.hash };
-        self.signer.sign(hash, head, exchange, now)
+    pub fn finish(mut self, head: &mut Parts) -> Result<(), SignError> {
+        self.signer.seal(&mut self.signing, head, &self.exchange)
+    }
+}
+
+impl fmt::Debug for SigningResponse<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningResponse({:?})", self.exchange)
     }
 }

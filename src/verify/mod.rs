@@ -2,7 +2,7 @@
 //!
 //! A request passes through four types, each made by the one before it and by nothing else:
 //!
-//! [`Credentials`] (read from the head) → [`CheckedHead`] (signature right, fresh) → [`Authentic`] (body right) →
+//! [`Credentials`] (read from the head) → [`VerifyingRequest`] (signature right, fresh) → [`Authentic`] (body right) →
 //! [`Verified`] (first time).
 //!
 //! ```
@@ -19,17 +19,17 @@
 //! // the sender
 //! let (mut head, body) = http::Request::post("http://api.example.com/jobs").body("{}")?.into_parts();
 //! let signer = RequestSigner::new(Scheme::native(), key.clone())?;
-//! let mut signing = signer.begin();
+//! let mut signing = signer.begin(&head, now)?;
 //! signing.update(body.as_bytes());
-//! signing.finish(&mut head, now)?;
+//! signing.finish(&mut head)?;
 //!
 //! // the receiver
 //! let guard = MemoryReplayGuard::new();
 //! let verifier = RequestVerifier::new(Scheme::native());
 //! let credentials = verifier.read(&head)?;
-//! let mut checked = verifier.check(&credentials, Some(&Keys::from(key)), now)?;
-//! checked.update(body.as_bytes());
-//! let authentic = checked.finish()?;
+//! let mut verifying = verifier.check(&credentials, Some(&Keys::from(key)), now)?;
+//! verifying.update(body.as_bytes());
+//! let authentic = verifying.finish(&head)?;
 //! let claimed = guard.spend(&authentic.replay_claim(now)?);
 //! let verified = authentic.admit(claimed)?;
 //! assert_eq!(verified.key_id().as_str(), "svc-a");
@@ -37,10 +37,13 @@
 //! # }
 //! ```
 
+mod attempts;
+mod authentic;
 mod request;
 mod response;
 mod verified;
 
-pub use self::request::{Authentic, CheckedHead, Credentials, RequestVerifier};
-pub use self::response::{CheckedResponse, ResponseVerifier};
+pub use self::authentic::Authentic;
+pub use self::request::{Credentials, RequestVerifier, VerifyingRequest};
+pub use self::response::{ResponseVerifier, VerifyingResponse};
 pub use self::verified::Verified;

@@ -1,32 +1,34 @@
 //! Requests: from the head to `Verified`.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::mem;
 
 use http::Method;
 use http::request::Parts;
 
-use super::Verified;
+use super::attempts::{self, Attempts, Matched};
+use super::authentic::Authentic;
 use crate::clock::Tolerance;
-use crate::key::{Data, Key, Keys};
-use crate::mac::{Algorithm, BodyHash, Mac};
+use crate::encoding::Spelt;
+use crate::key::{Key, Keys};
+use crate::mac::BodyHash;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::replay::{Claimed, ReplayClaim};
-use crate::scheme::{Claim, Exchange, Message, Protocol, Scheme, Start, Target};
+use crate::scheme::{Claims, Encoding, Entry, Exchange, Message, Scheme, Target};
 
 /// Checks requests against a scheme. See the [module](super) for the whole way.
 #[derive(Clone, Debug)]
 pub struct RequestVerifier {
-    scheme: Scheme,
+    pub(super) scheme: Scheme,
     target: Target,
-    tolerance: Tolerance,
+    tolerance: Option<Tolerance>,
 }
 
 impl RequestVerifier {
-    /// A verifier with the target as received and the default tolerance.
+    /// A verifier with the target as received and the scheme's own tolerance.
     #[must_use]
     pub fn new(scheme: Scheme) -> Self {
-        Self { scheme, target: Target::default(), tolerance: Tolerance::default() }
+        let tolerance = scheme.protocol().tolerance();
+        Self { scheme, target: Target::default(), tolerance }
     }
 
     /// Sets where the signed authority and path come from.
@@ -35,10 +37,10 @@ impl RequestVerifier {
         Self { target, ..self }
     }
 
-    /// Sets how old, and how far ahead, a request may be.
+    /// Sets how old, and how far ahead, a request may be. Without effect for a scheme that signs no time.
     #[must_use]
     pub fn tolerance(self, tolerance: Tolerance) -> Self {
-        Self { tolerance, ..self }
+        Self { tolerance: self.tolerance.map(|_| tolerance), ..self }
     }
 
     /// The scheme.
@@ -51,199 +53,194 @@ impl RequestVerifier {
     ///
     /// # Errors
     ///
-    /// [`AmbiguousTarget`](RejectionKind::AmbiguousTarget) first, then [`Missing`](RejectionKind::Missing) and
-    /// [`Malformed`](RejectionKind::Malformed).
+    /// [`AmbiguousTarget`](RejectionKind::AmbiguousTarget) first, then [`Missing`](RejectionKind::Missing),
+    /// [`Malformed`](RejectionKind::Malformed) (a field, or a signed header that is repeated or empty) and what the
+    /// scheme forbids.
     pub fn read<'m>(&'m self, head: &'m Parts) -> Result<Credentials<'m>, Rejection> {
-        let target = self.target.resolve(head)?;
-        let start = Start::Request { method: &head.method, target };
-        let message = Message { start, headers: &head.headers };
-        let claim = self.scheme.protocol().read(&message)?;
-        Ok(Credentials { message, method: &head.method, claim })
+        let message = Message::request(head, &self.target)?;
+        let claims = self.scheme.protocol().read(&message)?;
+        Ok(Credentials { message, method: &head.method, claims })
     }
 
-    /// Checks signature and freshness. `keys` is what a key store knows under
-    /// [`Credentials::key_id`]; `now` is in Unix seconds.
+    /// Checks signature and freshness, as far as the head tells: a scheme that signs the raw body tells only at the
+    /// [end](VerifyingRequest::finish). `keys` is what a key store knows under [`Credentials::key_id`]; `now` is in
+    /// Unix seconds.
     ///
     /// Every key is tried, and a stand-in when there is none, so that an unknown id costs what a wrong signature costs.
     ///
     /// # Errors
     ///
     /// [`BadMac`](RejectionKind::BadMac), [`UnknownKey`](RejectionKind::UnknownKey),
-    /// [`Malformed`](RejectionKind::Malformed) (a signed header that is repeated or empty),
-    /// [`Stale`](RejectionKind::Stale), [`Future`](RejectionKind::Future), and
-    /// [`KeysUnavailable`](RejectionKind::KeysUnavailable) for a key that has another id or does not fit the scheme.
+    /// [`Malformed`](RejectionKind::Malformed), [`Stale`](RejectionKind::Stale), [`Future`](RejectionKind::Future),
+    /// and [`KeysUnavailable`](RejectionKind::KeysUnavailable) for a key that has another id or does not fit the scheme.
     pub fn check(
         &self,
         credentials: &Credentials<'_>,
         keys: Option<&Keys>,
         now: u64,
-    ) -> Result<CheckedHead, Rejection> {
-        let Credentials { message, method, claim } = credentials;
-        let protocol = self.scheme.protocol();
-        let mut matched = None;
-        for key in keys.into_iter().flat_map(Keys::iter) {
-            if key.id().as_str() != claim.key_id || protocol.fits(key).is_err() {
-                return Err(RejectionKind::KeysUnavailable.into());
+    ) -> Result<VerifyingRequest, Rejection> {
+        let Credentials { message, method, claims } = credentials;
+        let entry = self.scheme.protocol().entry(message, Some(claims.first()))?;
+        self.usable(keys, claims)?;
+        let expected = match entry {
+            Entry::Digest(encoding) => Some((encoding, claims.first().digest.ok_or(RejectionKind::Missing)?)),
+            Entry::Uncovered => None,
+            Entry::Raw | Entry::Hashed | Entry::Whole => {
+                let attempts = Attempts::begin(&self.scheme, entry, message, claims, keys)?;
+                let open = Open { attempts, verifier: self.clone(), now };
+                return Ok(VerifyingRequest(State::Open(Box::new(open))));
             }
-            let mut mac = key.mac();
-            protocol.feed(message, claim, &mut mac)?;
-            matched = mac.verify(&claim.tag).map(|tag| (key, tag)).or(matched);
-        }
-        if keys.is_none_or(|keys| keys.iter().next().is_none()) {
-            return Err(refuse_unknown(protocol, message, claim)?.into());
-        }
-        let (key, tag) = matched.ok_or(RejectionKind::BadMac)?;
-        self.tolerance.check(claim.timestamp.1, now).map_err(|kind| Rejection::from(kind).signed_by(key))?;
-        Ok(CheckedHead {
-            proof: Proof {
-                exchange: Exchange::new(key.clone(), tag, method),
-                scheme: self.scheme.name(),
-                tolerance: self.tolerance,
-                timestamp: claim.timestamp.1,
-                nonce: claim.nonce.unwrap_or_default().into(),
-                data: keys.and_then(Keys::data).cloned(),
-            },
-            expected: claim.body.1,
-            hash: BodyHash::default(),
-        })
+        };
+        let (key, tag, claim) = attempts::head_only(&self.scheme, message, claims, keys)?;
+        self.fresh(claim.timestamp.and_then(|time| time.seconds), now, key)?;
+        let data = keys.and_then(Keys::data);
+        let exchange = Exchange::new(key, self.scheme.protocol().name_for(claim), claim, tag, method, data);
+        let expected = expected.map(|(encoding, text)| Expected::new(encoding, text)).transpose()?;
+        Ok(VerifyingRequest(State::Proven { exchange, tolerance: self.tolerance, expected }))
     }
-}
 
-/// Spends the time of one MAC under a secret that nobody knows, and refuses whatever comes out.
-fn refuse_unknown(
-    protocol: &dyn Protocol,
-    message: &Message<'_>,
-    claim: &Claim<'_>,
-) -> Result<RejectionKind, RejectionKind> {
-    static STAND_IN: LazyLock<Option<Mac>> = LazyLock::new(|| {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).ok()?;
-        Mac::new(Algorithm::HmacSha256, &secret)
-    });
-    if let Some(mut mac) = STAND_IN.clone() {
-        protocol.feed(message, claim, &mut mac)?;
-        let _ = std::hint::black_box(mac.verify(&claim.tag));
+    /// Whether every key may be tried, and all of them for every claim.
+    fn usable(&self, keys: Option<&Keys>, claims: &Claims<'_>) -> Result<(), RejectionKind> {
+        let mut count: usize = 0;
+        for key in keys.into_iter().flat_map(Keys::iter) {
+            let other_id = claims.first().key_id.is_some_and(|id| id != key.id().as_str());
+            if other_id || self.scheme.fits(key).is_err() {
+                return Err(RejectionKind::KeysUnavailable);
+            }
+            count = count.saturating_add(claims.len());
+        }
+        (count <= crate::scheme::MAX_MACS).then_some(()).ok_or(RejectionKind::Malformed)
     }
-    Ok(RejectionKind::UnknownKey)
+
+    fn fresh(&self, timestamp: Option<u64>, now: u64, key: &Key) -> Result<(), Rejection> {
+        match (self.tolerance, timestamp) {
+            (Some(tolerance), Some(time)) => {
+                tolerance.check(time, now).map_err(|kind| Rejection::from(kind).signed_by(key))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a head says about its signature.
 pub struct Credentials<'m> {
     message: Message<'m>,
     method: &'m Method,
-    claim: Claim<'m>,
+    claims: Claims<'m>,
 }
 
 impl<'m> Credentials<'m> {
     /// The key id to look up. `None` when the scheme has no key ids.
     #[must_use]
     pub fn key_id(&self) -> Option<&'m str> {
-        Some(self.claim.key_id)
+        self.claims.first().key_id
     }
 }
 
 impl fmt::Debug for Credentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credentials({:?})", self.claim.key_id)
+        write!(f, "Credentials({:?})", self.key_id())
     }
 }
 
-/// What is known once the head is right.
-#[derive(Clone)]
-struct Proof {
-    exchange: Exchange,
-    scheme: &'static str,
-    tolerance: Tolerance,
-    timestamp: u64,
-    nonce: Arc<str>,
-    data: Option<Data>,
+/// A request whose body is still to come. Unless the scheme signs the raw body, its head is authentic and fresh.
+pub struct VerifyingRequest(State);
+
+#[expect(clippy::large_enum_variant, reason = "a box would cost every request an allocation")]
+enum State {
+    /// The head was right.
+    Proven { exchange: Exchange, tolerance: Option<Tolerance>, expected: Option<Expected> },
+    /// Nothing is known before the body has ended.
+    Open(Box<Open>),
 }
 
-/// A request whose signature is right and fresh; its body is still to come.
-pub struct CheckedHead {
-    proof: Proof,
-    expected: [u8; 32],
+struct Open {
+    attempts: Attempts,
+    verifier: RequestVerifier,
+    now: u64,
+}
+
+/// The digest that the head announced, and the one of what has come.
+struct Expected {
+    text: [u8; 64],
+    len: usize,
+    encoding: Encoding,
     hash: BodyHash,
 }
 
-impl CheckedHead {
-    /// Feeds the next bytes of the body, after content encoding and before transfer encoding.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.hash.update(bytes);
+impl Expected {
+    fn new(encoding: Encoding, announced: &[u8]) -> Result<Self, RejectionKind> {
+        let mut text = [0; 64];
+        text.get_mut(..announced.len()).ok_or(RejectionKind::Malformed)?.copy_from_slice(announced);
+        Ok(Self { text, len: announced.len(), encoding, hash: BodyHash::default() })
     }
 
-    /// Ends the body.
-    ///
-    /// # Errors
-    ///
-    /// [`BodyMismatch`](RejectionKind::BodyMismatch) when it is not the body that was signed.
-    pub fn finish(self) -> Result<Authentic, Rejection> {
-        // Both are public: the peer knows the body and sent the digest.
-        match self.hash.finish() == self.expected {
-            true => Ok(Authentic(self.proof)),
-            false => Err(Rejection::from(RejectionKind::BodyMismatch).signed_by(self.proof.exchange.key())),
+    /// Both are public: the peer knows the body and sent the digest.
+    fn holds(&mut self) -> bool {
+        let spelt: Spelt = self.encoding.spell(&mem::take(&mut self.hash).finish());
+        self.text.get(..self.len) == Some(spelt.as_bytes())
+    }
+}
+
+impl VerifyingRequest {
+    /// Feeds the next bytes of the body, after content encoding and before transfer encoding.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.take(bytes, bytes::Bytes::copy_from_slice);
+    }
+
+    pub(crate) fn take(&mut self, bytes: &[u8], shared: impl FnOnce(&[u8]) -> bytes::Bytes) {
+        match &mut self.0 {
+            State::Proven { expected: Some(expected), .. } => expected.hash.update(bytes),
+            State::Proven { expected: None, .. } => {}
+            State::Open(open) => open.attempts.take(bytes, shared),
         }
     }
 
-    /// The key that signed.
-    #[must_use]
-    pub fn key(&self) -> &Key {
-        self.proof.exchange.key()
-    }
-}
-
-impl fmt::Debug for CheckedHead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CheckedHead({:?})", self.key())
-    }
-}
-
-/// A request that is right in every respect but one: it may have been accepted before.
-pub struct Authentic(Proof);
-
-impl Authentic {
-    /// What to ask the replay guard.
+    /// Ends the body. `head` is the head that was read.
     ///
     /// # Errors
     ///
-    /// [`Stale`](RejectionKind::Stale) when the request became too old while its body arrived: the guard may already
-    /// have forgotten its nonce.
-    pub fn replay_claim(&self, now: u64) -> Result<ReplayClaim<'_>, Rejection> {
-        self.0.tolerance.check(self.0.timestamp, now).map_err(|kind| Rejection::from(kind).signed_by(self.key()))?;
-        Ok(ReplayClaim {
-            key_id: self.0.exchange.key_id(),
-            nonce: &self.0.nonce,
-            valid_until: self.0.tolerance.remember_until(self.0.timestamp),
-            now,
-        })
+    /// [`BodyMismatch`](RejectionKind::BodyMismatch) when it is not the body that was signed. For a scheme that signs
+    /// the raw body, what [`RequestVerifier::check`] lists.
+    pub fn finish(mut self, head: &Parts) -> Result<Authentic, Rejection> {
+        self.end(head)
     }
 
-    /// Turns the guard's answer into the proof.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the guard said, unless it is [`Claimed::Fresh`].
-    pub fn admit(self, claimed: Claimed) -> Result<Verified, Rejection> {
-        let Proof { exchange, scheme, timestamp, nonce, data, .. } = self.0;
-        let kind = match claimed {
-            Claimed::Fresh => return Ok(Verified { exchange, scheme, timestamp, nonce, data }),
-            Claimed::Seen => RejectionKind::Replay,
-            Claimed::Expired => RejectionKind::Stale,
-            Claimed::OverQuota => RejectionKind::Quota,
-            Claimed::Full | Claimed::Unavailable => RejectionKind::GuardUnavailable,
-        };
-        Err(Rejection::from(kind).signed_by(exchange.key()))
+    /// In place: the state is large, and the proof small.
+    pub(crate) fn end(&mut self, head: &Parts) -> Result<Authentic, Rejection> {
+        match &mut self.0 {
+            State::Proven { exchange, tolerance, expected } => match expected.as_mut().is_none_or(Expected::holds) {
+                true => Ok(Authentic { exchange: exchange.clone(), tolerance: *tolerance }),
+                false => Err(Rejection::from(RejectionKind::BodyMismatch).signed_by(exchange.key())),
+            },
+            State::Open(open) => open.end(head),
+        }
     }
 
-    /// The key that signed.
+    /// The key that signed, once it is known.
     #[must_use]
-    pub fn key(&self) -> &Key {
-        self.0.exchange.key()
+    pub fn key(&self) -> Option<&Key> {
+        match &self.0 {
+            State::Proven { exchange, .. } => Some(exchange.key()),
+            State::Open(_) => None,
+        }
     }
 }
 
-impl fmt::Debug for Authentic {
+impl Open {
+    fn end(&mut self, head: &Parts) -> Result<Authentic, Rejection> {
+        let Self { attempts, verifier, now } = self;
+        let Credentials { message, method, claims } = verifier.read(head)?;
+        let Matched { key, tag, claim, data } = attempts.end(&verifier.scheme, &message, &claims)?;
+        verifier.fresh(claim.timestamp.and_then(|time| time.seconds), *now, &key)?;
+        let exchange =
+            Exchange::new(&key, verifier.scheme.protocol().name_for(&claim), &claim, tag, method, data.as_ref());
+        Ok(Authentic { exchange, tolerance: verifier.tolerance })
+    }
+}
+
+impl fmt::Debug for VerifyingRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Authentic({:?})", self.key())
+        write!(f, "VerifyingRequest({:?})", self.key())
     }
 }

@@ -2,9 +2,8 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
 
-use crate::key::{Data, KeyId};
+use crate::key::KeyId;
 use crate::scheme::Exchange;
 
 /// Who signed a request, and when. The layer puts it into the request's extensions.
@@ -24,10 +23,6 @@ use crate::scheme::Exchange;
 #[derive(Clone)]
 pub struct Verified {
     pub(super) exchange: Exchange,
-    pub(super) scheme: &'static str,
-    pub(super) timestamp: u64,
-    pub(super) nonce: Arc<str>,
-    pub(super) data: Option<Data>,
 }
 
 impl Verified {
@@ -40,25 +35,33 @@ impl Verified {
     /// The name of the scheme, such as `native`.
     #[must_use]
     pub fn scheme(&self) -> &'static str {
-        self.scheme
+        self.exchange.scheme()
     }
 
-    /// When it was signed, in Unix seconds.
+    /// When it was signed, in Unix seconds. `None` when the scheme signs no time, or leaves it unread.
     #[must_use]
-    pub fn timestamp(&self) -> u64 {
-        self.timestamp
+    pub fn timestamp(&self) -> Option<u64> {
+        self.exchange.timestamp()
     }
 
-    /// The nonce: with a replay guard, unique for this key while the message could be accepted.
+    /// The nonce: with a replay guard, unique for this key while the message could be accepted. `None` when the scheme
+    /// has none.
     #[must_use]
-    pub fn nonce(&self) -> &str {
-        &self.nonce
+    pub fn nonce(&self) -> Option<&str> {
+        self.exchange.nonce()
+    }
+
+    /// The sender's name for this message, such as `webhook-id`: the same when the sender tries again. The page of the
+    /// scheme says whether it is signed. `None` when the scheme has none.
+    #[must_use]
+    pub fn delivery_id(&self) -> Option<&str> {
+        self.exchange.delivery_id()
     }
 
     /// What the key store handed back beside the key ([`Keys::with_data`](crate::Keys::with_data)).
     #[must_use]
     pub fn data<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.data.as_deref()?.downcast_ref()
+        self.exchange.data()?.downcast_ref()
     }
 
     /// What a signed response to this request is bound to.
@@ -72,9 +75,9 @@ impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
             .field("key_id", self.key_id())
-            .field("scheme", &self.scheme)
-            .field("timestamp", &self.timestamp)
-            .field("nonce", &self.nonce)
+            .field("scheme", &self.scheme())
+            .field("timestamp", &self.timestamp())
+            .field("nonce", &self.nonce())
             .finish_non_exhaustive()
     }
 }

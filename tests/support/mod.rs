@@ -8,6 +8,7 @@ pub mod quickstart;
 pub mod service;
 pub mod tools;
 pub mod vectors;
+pub mod webhooks;
 pub mod wire;
 
 use tower_hmac::clock::ManualClock;
@@ -17,6 +18,22 @@ pub const KEY_ID: &str = "svc-a";
 pub const KEY_HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 pub const NOW: u64 = 1_795_303_445;
 pub const AUTHORITY: &str = "api.example.com";
+
+/// The types that only a protocol sees.
+pub const HANDED_TO_PROTOCOLS: [&str; 12] = [
+    "Claim",
+    "Claims",
+    "Entry",
+    "Feed",
+    "HeadMut",
+    "Message",
+    "Resolved",
+    "Seen",
+    "Signatures",
+    "Stamp",
+    "Subject",
+    "Timestamp",
+];
 
 pub fn key() -> Key {
     Key::from_hex(KEY_ID, KEY_HEX).unwrap()

@@ -130,7 +130,7 @@ impl Asked {
         let key = Key::from_hex(credentials.key_id().unwrap(), &self.key_hex).unwrap();
         let mut checked = verifier.check(&credentials, Some(&Keys::from(key)), self.now).map_err(kind)?;
         checked.update(&self.body);
-        let authentic = checked.finish().map_err(kind)?;
+        let authentic = checked.finish(head).map_err(kind)?;
         let claimed = MemoryReplayGuard::new().spend(&authentic.replay_claim(self.now).map_err(kind)?);
         authentic.admit(claimed).map_err(kind)
     }
@@ -177,7 +177,7 @@ impl Answered {
         let checked = ResponseVerifier::new(Scheme::native()).check(head, exchange);
         let mut checked = checked.map_err(|rejection| rejection.kind())?;
         checked.update(&self.body);
-        checked.finish().map_err(|rejection| rejection.kind())
+        checked.finish(head).map_err(|rejection| rejection.kind())
     }
 }
 

@@ -1,0 +1,208 @@
+//! Several formats on one endpoint.
+
+use std::iter;
+
+use http::header::{HeaderName, HeaderValue};
+
+use super::claim::{Claim, Claims, Stamp};
+use super::feed::Feed;
+use super::message::{HeadMut, Message, Subject};
+use super::protocol::{Entry, Protocol, Seen};
+use super::time::TimeFormat;
+use super::{MAX_MACS, Scheme};
+use crate::clock::Tolerance;
+use crate::encoding::Encoding;
+use crate::error::{ConfigError, Mistake, SignError};
+use crate::key::Key;
+use crate::mac::{Algorithm, Tag};
+use crate::rejection::RejectionKind;
+
+/// A claim's format is, in this order: one bit that says that another format could be meant as well, the number of the
+/// format, and what that format itself has put there.
+const AMBIGUOUS: usize = 1 << 16;
+const NUMBER: usize = 1 << 8;
+
+/// A message is accepted by exactly one of these. The first one signs requests.
+pub(super) struct Any {
+    first: Scheme,
+    more: Vec<Scheme>,
+    fields: Vec<HeaderName>,
+}
+
+impl Any {
+    pub(super) fn new(formats: impl IntoIterator<Item = Scheme>) -> Result<Self, ConfigError> {
+        let wrong = |why: &str| ConfigError::from(Mistake::Scheme { name: "any", why: why.to_owned() });
+        let mut formats = formats.into_iter();
+        let first = formats.next().ok_or_else(|| wrong("there is no format to choose from"))?;
+        let more: Vec<_> = formats.collect();
+        if more.len() >= MAX_MACS {
+            return Err(wrong("there are more than four formats"));
+        }
+        if more.iter().any(|one| one.0.algorithm() != first.0.algorithm()) {
+            return Err(wrong("the formats want keys for different algorithms"));
+        }
+        let mut fields = first.0.fields().to_vec();
+        fields.extend(more.iter().flat_map(|one| one.0.fields()).cloned());
+        fields.dedup();
+        Ok(Self { first, more, fields })
+    }
+
+    fn each(&self) -> impl Iterator<Item = &Scheme> {
+        iter::once(&self.first).chain(&self.more)
+    }
+
+    fn of(&self, claim: &Claim<'_>) -> &dyn Protocol {
+        self.numbered(claim.format % AMBIGUOUS / NUMBER)
+    }
+
+    fn numbered(&self, format: usize) -> &dyn Protocol {
+        &*self.each().nth(format).unwrap_or(&self.first).0
+    }
+
+    /// The claim as its format knows it.
+    fn inner<'m>(claim: &Claim<'m>) -> Claim<'m> {
+        Claim { format: claim.format % NUMBER, ..claim.clone() }
+    }
+
+    /// The format of the request that a response answers; the first one for a request that is to be signed.
+    fn known(&self, message: &Message<'_>) -> usize {
+        match message.subject() {
+            Subject::Request(_) => 0,
+            Subject::Response(_, to) => self.each().position(|one| one.name() == to.scheme()).unwrap_or_default(),
+        }
+    }
+}
+
+impl Protocol for Any {
+    fn name(&self) -> &'static str {
+        self.first.0.name()
+    }
+
+    fn name_for(&self, claim: &Claim<'_>) -> &'static str {
+        self.of(claim).name_for(&Self::inner(claim))
+    }
+
+    fn challenge(&self) -> HeaderValue {
+        self.first.0.challenge()
+    }
+
+    fn fields(&self) -> &[HeaderName] {
+        &self.fields
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        self.first.0.algorithm()
+    }
+
+    fn fits(&self, key: &Key) -> Result<(), ConfigError> {
+        self.each().try_for_each(|one| one.0.fits(key))
+    }
+
+    fn encoding(&self, claim: &Claim<'_>) -> Encoding {
+        self.of(claim).encoding(&Self::inner(claim))
+    }
+
+    fn nonce_encoding(&self) -> Encoding {
+        self.first.0.nonce_encoding()
+    }
+
+    fn time(&self) -> TimeFormat {
+        self.first.0.time()
+    }
+
+    fn tolerance(&self) -> Option<Tolerance> {
+        // The narrowest, where they differ.
+        let each = self.each().filter_map(|one| one.0.tolerance());
+        each.reduce(Tolerance::narrower)
+    }
+
+    fn has_nonce(&self) -> bool {
+        self.each().any(|one| one.0.has_nonce())
+    }
+
+    fn signs_responses(&self) -> bool {
+        self.each().all(|one| one.0.signs_responses())
+    }
+
+    fn read<'m>(&self, message: &Message<'m>) -> Result<Claims<'m>, RejectionKind> {
+        if !message.is_request() {
+            let format = self.known(message);
+            let mut claims = self.numbered(format).read(message)?;
+            claims.each_mut().for_each(|claim| claim.format |= format.saturating_mul(NUMBER));
+            return Ok(claims);
+        }
+        let mut refused = RejectionKind::Missing;
+        let mut all: Option<Claims<'m>> = None;
+        for (format, one) in self.each().enumerate() {
+            match one.0.read(message) {
+                Ok(claims) => {
+                    for mut claim in claims.into_each() {
+                        claim.format |= format.saturating_mul(NUMBER);
+                        match &mut all {
+                            None => all = Some(claim.into()),
+                            Some(all) => all.push(claim)?,
+                        }
+                    }
+                }
+                Err(RejectionKind::Missing) => {}
+                Err(kind) => refused = kind,
+            }
+        }
+        let mut all = all.ok_or(refused)?;
+        let first = all.first().format / NUMBER;
+        if all.iter().any(|claim| claim.format / NUMBER != first) {
+            all.each_mut().for_each(|claim| claim.format |= AMBIGUOUS);
+        }
+        Ok(all)
+    }
+
+    fn entry(&self, message: &Message<'_>, claim: Option<&Claim<'_>>) -> Result<Entry, RejectionKind> {
+        match claim {
+            Some(claim) if claim.format >= AMBIGUOUS => Ok(Entry::Whole),
+            Some(claim) => self.of(claim).entry(message, Some(&Self::inner(claim))),
+            None => self.numbered(self.known(message)).entry(message, None),
+        }
+    }
+
+    fn before(&self, message: &Message<'_>, claim: &Claim<'_>, feed: &mut Feed<'_>) -> Result<(), RejectionKind> {
+        self.of(claim).before(message, &Self::inner(claim), feed)
+    }
+
+    fn after(
+        &self,
+        message: &Message<'_>,
+        claim: &Claim<'_>,
+        seen: &Seen<'_>,
+        feed: &mut Feed<'_>,
+    ) -> Result<(), RejectionKind> {
+        let (protocol, inner) = (self.of(claim), Self::inner(claim));
+        if claim.format < AMBIGUOUS {
+            return protocol.after(message, &inner, seen, feed);
+        }
+        // All of the body is there, whatever way this format wants it.
+        let seen = seen.hashed();
+        match protocol.entry(message, Some(&inner))? {
+            Entry::Raw => feed.push(seen.whole),
+            Entry::Digest(encoding) if claim.digest != Some(encoding.spell(&seen.sha256).as_bytes()) => {
+                return Err(RejectionKind::BodyMismatch);
+            }
+            _ => {}
+        }
+        protocol.after(message, &inner, &seen, feed)
+    }
+
+    fn inside(&self, claim: &Claim<'_>, seen: &Seen<'_>) -> Result<Option<u64>, RejectionKind> {
+        self.of(claim).inside(&Self::inner(claim), seen)
+    }
+
+    fn stamp<'s>(&self, message: &Message<'s>, stamp: &Stamp<'s>) -> Result<Claim<'s>, RejectionKind> {
+        let format = self.known(message);
+        let claim = self.numbered(format).stamp(message, stamp)?;
+        Ok(Claim { format: format.saturating_mul(NUMBER) | claim.format, ..claim })
+    }
+
+    fn write(&self, head: HeadMut<'_>, stamp: &Stamp<'_>, digest: &[u8], tag: &Tag) -> Result<(), SignError> {
+        let inner = Stamp { format: stamp.format % NUMBER, ..*stamp };
+        self.numbered(stamp.format / NUMBER).write(head, &inner, digest, tag)
+    }
+}

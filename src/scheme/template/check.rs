@@ -1,0 +1,125 @@
+//! Whether a description holds together.
+
+use super::field::{self, Field, Place};
+use super::format::{Format, MAX_HEADERS, Role};
+use super::part::Part;
+use crate::scheme::protocol::Entry;
+
+/// One direction, unchecked.
+#[derive(Default)]
+pub(super) struct Sketch {
+    pub(super) fields: Vec<(Role, Field)>,
+    pub(super) parts: Vec<Part>,
+}
+
+/// A field of which there is one: its name, itself, its part, and whether it must be signed.
+type Single = (&'static str, fn(&Role) -> bool, fn(&Part) -> bool, bool);
+
+impl Sketch {
+    pub(super) fn check(self, body_uncovered: bool) -> Result<Format, String> {
+        let Self { mut fields, mut parts } = self;
+        let has = |role: fn(&Role) -> bool| fields.iter().filter(|(one, _)| role(one)).count();
+        let time: fn(&Role) -> bool = |role| matches!(role, Role::Timestamp(_) | Role::Unread(_));
+        let singles: [Single; 5] = [
+            ("timestamp", time, |part| matches!(part, Part::Timestamp), true),
+            ("nonce", |role| *role == Role::Nonce, |part| matches!(part, Part::Nonce), true),
+            ("key id", |role| *role == Role::KeyId, |part| matches!(part, Part::KeyId), false),
+            ("delivery id", |role| *role == Role::DeliveryId, |part| matches!(part, Part::DeliveryId), false),
+            ("body digest", |role| *role == Role::Digest, |part| matches!(part, Part::BodySha256(_)), true),
+        ];
+        if has(|role| *role == Role::Signature) == 0 {
+            return Err("no field carries the signature".into());
+        }
+        for (what, role, part, must_be_signed) in singles {
+            let (carried, signed) = (has(role), parts.iter().any(part));
+            let has_no_field = what != "body digest";
+            match (carried, signed) {
+                (0, true) if has_no_field => return Err(format!("no field carries the {what} that is signed")),
+                (1.., false) if must_be_signed => return Err(format!("the {what} is read but not signed")),
+                (2.., _) => return Err(format!("two fields carry the {what}")),
+                _ => {}
+            }
+        }
+        let carries_digest = has(|role| *role == Role::Digest) > 0;
+        let mut bodies = parts.iter().filter(|part| part.is_body());
+        let entry = match (bodies.next(), bodies.next()) {
+            (_, Some(_)) => return Err("the body is signed twice".into()),
+            (None, None) if body_uncovered => Entry::Uncovered,
+            (None, None) => return Err("the body is not signed: say so with without_body, or add Part::Body".into()),
+            (Some(_), None) if body_uncovered => return Err("the body is signed, and left out".into()),
+            (Some(Part::Body), None) => Entry::Raw,
+            (Some(Part::BodySha256(encoding)), None) if carries_digest => Entry::Digest(*encoding),
+            (Some(Part::OfBody(_)), None) => Entry::Whole,
+            (Some(_), None) => Entry::Hashed,
+        };
+        let credential = |(_, field): &&(Role, Field)| matches!(field.place, Place::Credential { .. });
+        let credentials = fields.iter().filter(credential).count();
+        // The parts of an `authorization` header are written in their order.
+        fields.sort_by_key(|(_, field)| match field.place {
+            Place::Credential { index, .. } => index,
+            _ => 0,
+        });
+        let names = field::names(fields.iter().map(|(_, field)| field));
+        let names = names.map_err(|name| format!("{name:?} is not the name of a header"))?;
+        if names.len() > MAX_HEADERS {
+            return Err(format!("the fields stand in more than {MAX_HEADERS} headers"));
+        }
+        agree(&fields)?;
+        let keys = fields.iter().filter_map(|(_, field)| match field.place {
+            Place::Member { key, .. } => Some(key),
+            _ => None,
+        });
+        let keys = keys.collect();
+        let ends = ends(&parts);
+        let signs_delivery_id = parts.iter().any(|part| matches!(part, Part::DeliveryId));
+        let body = match entry {
+            Entry::Raw | Entry::Hashed | Entry::Whole => parts.iter().position(Part::is_body).unwrap_or(parts.len()),
+            _ => parts.len(),
+        };
+        let after = parts.split_off(body);
+        let skip = usize::from(entry == Entry::Raw);
+        let after = after.into_iter().skip(skip).collect();
+        Ok(Format { fields, names, credentials, keys, ends, before: parts, after, entry, signs_delivery_id })
+    }
+}
+
+/// A text that a sender chooses must not contain what follows it: two messages would be signed alike.
+fn ends(parts: &[Part]) -> Vec<(Role, u8)> {
+    let pairs = parts.iter().zip(parts.iter().skip(1));
+    let ends = pairs.filter_map(|(part, next)| {
+        let role = match part {
+            Part::Nonce => Role::Nonce,
+            Part::KeyId => Role::KeyId,
+            Part::DeliveryId => Role::DeliveryId,
+            _ => return None,
+        };
+        match next {
+            Part::Literal(text) => Some((role, *text.first()?)),
+            _ => None,
+        }
+    });
+    ends.collect()
+}
+
+/// Fields that share a header have to agree on how it is cut.
+fn agree(fields: &[(Role, Field)]) -> Result<(), String> {
+    for (index, (_, one)) in fields.iter().enumerate() {
+        for (_, other) in fields.iter().skip(index.saturating_add(1)).filter(|(_, other)| other.name == one.name) {
+            let fits = match (&one.place, &other.place) {
+                (
+                    Place::Member { key, separator, open },
+                    Place::Member { key: other, separator: same, open: other_open },
+                ) => key != other && separator == same && open == other_open,
+                (
+                    Place::Credential { word, separator, index },
+                    Place::Credential { word: other, separator: same, index: next },
+                ) => word == other && separator == same && index != next,
+                _ => false,
+            };
+            if !fits {
+                return Err(format!("two fields cut the header {:?} in different ways", one.name));
+            }
+        }
+    }
+    Ok(())
+}

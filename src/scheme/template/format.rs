@@ -1,0 +1,154 @@
+//! One direction of a described scheme: its fields, and the text that is signed.
+
+use http::header::{HeaderMap, HeaderName};
+
+use super::field::Field;
+use super::part::Part;
+use crate::encoding::Encoding;
+use crate::rejection::RejectionKind;
+use crate::scheme::claim::{Claim, Timestamp};
+use crate::scheme::headers::Once;
+use crate::scheme::protocol::Entry;
+use crate::scheme::time::TimeFormat;
+
+/// The most headers in which the fields of one message may stand.
+pub(super) const MAX_HEADERS: usize = 8;
+
+/// What stands in a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Signature,
+    Timestamp(TimeFormat),
+    /// Signed, but not understood.
+    Unread(TimeFormat),
+    Nonce,
+    KeyId,
+    DeliveryId,
+    Digest,
+}
+
+/// One direction.
+#[derive(Clone, Debug)]
+pub(super) struct Format {
+    pub(super) fields: Vec<(Role, Field)>,
+    pub(super) names: Vec<HeaderName>,
+    /// The number of parts of an `authorization` header.
+    pub(super) credentials: usize,
+    /// The keys that a list may have.
+    pub(super) keys: Vec<&'static str>,
+    /// What must not occur in a text, since it ends it in the string to sign.
+    pub(super) ends: Vec<(Role, u8)>,
+    pub(super) before: Vec<Part>,
+    /// From the body on.
+    pub(super) after: Vec<Part>,
+    pub(super) entry: Entry,
+    /// Whether the delivery id is signed, and so has to be there.
+    pub(super) signs_delivery_id: bool,
+}
+
+impl Format {
+    pub(super) fn lines<'m>(&self, headers: &'m HeaderMap) -> [Once<'m>; MAX_HEADERS] {
+        let mut lines = [Once::Absent; MAX_HEADERS];
+        for (name, value) in headers {
+            let index = self.names.iter().position(|one| one == name);
+            if let Some(line) = index.and_then(|index| lines.get_mut(index)) {
+                line.see(value);
+            }
+        }
+        lines
+    }
+
+    pub(super) fn line<'m>(&self, lines: &[Once<'m>; MAX_HEADERS], field: &Field) -> Once<'m> {
+        let index = self.names.iter().position(|name| name.as_str() == field.name);
+        index.and_then(|index| lines.get(index)).copied().unwrap_or_default()
+    }
+
+    pub(super) fn read<'m>(
+        &self,
+        headers: &'m HeaderMap,
+        encoding: Encoding,
+        mac: usize,
+    ) -> Result<Claim<'m>, RejectionKind> {
+        let lines = self.lines(headers);
+        let mut claim = Claim::default();
+        let mut unsigned = RejectionKind::Missing;
+        for (role, field) in &self.fields {
+            let line = self.line(&lines, field);
+            match role {
+                Role::Signature => {
+                    let read =
+                        field.read(line, self.credentials, &self.keys, |text| match encoding.spells(text, mac) {
+                            true => claim.signatures.push(text),
+                            // One that is spelt otherwise is nobody's; whether another is right is seen below.
+                            false => {
+                                unsigned = RejectionKind::Malformed;
+                                Ok(())
+                            }
+                        });
+                    match read {
+                        Err(RejectionKind::Missing) | Ok(()) => {}
+                        Err(kind) => return Err(kind),
+                    }
+                }
+                Role::DeliveryId if !self.signs_delivery_id && matches!(line, Once::Absent) => {}
+                role => {
+                    let text = self.only(field, line)?;
+                    if self.ends.iter().any(|(ended, end)| ended == role && text.as_bytes().contains(end)) {
+                        return Err(RejectionKind::Malformed);
+                    }
+                    match role {
+                        Role::Timestamp(format) => {
+                            let seconds = Some(format.parse(text).ok_or(RejectionKind::Malformed)?);
+                            claim.timestamp = Some(Timestamp { text, seconds });
+                        }
+                        Role::Unread(_) => claim.timestamp = Some(Timestamp { text, seconds: None }),
+                        Role::Nonce => claim.nonce = Some(text),
+                        Role::KeyId => claim.key_id = Some(text),
+                        Role::DeliveryId => claim.delivery_id = Some(text),
+                        Role::Digest => claim.digest = Some(text.as_bytes()),
+                        Role::Signature => {}
+                    }
+                }
+            }
+        }
+        if claim.signatures.is_empty() {
+            return Err(unsigned);
+        }
+        if let (Entry::Digest(encoding), Some(digest)) = (self.entry, claim.digest) {
+            encoding.spells(digest, 32).then_some(()).ok_or(RejectionKind::Malformed)?;
+        }
+        Ok(claim)
+    }
+
+    /// The one value of a field: visible ASCII, up to 256 bytes.
+    pub(super) fn only<'m>(&self, field: &Field, line: Once<'m>) -> Result<&'m str, RejectionKind> {
+        let mut one = None;
+        field.read(line, self.credentials, &self.keys, |text| match one.replace(text) {
+            None => Ok(()),
+            Some(_) => Err(RejectionKind::Malformed),
+        })?;
+        let text: &[u8] = one.ok_or(RejectionKind::Missing)?;
+        let good = (1..=256).contains(&text.len()) && text.iter().all(|b| b.is_ascii_graphic() || *b == b' ');
+        str::from_utf8(text).ok().filter(|_| good).ok_or(RejectionKind::Malformed)
+    }
+
+    pub(super) fn signs_time(&self) -> bool {
+        self.fields.iter().any(|(role, _)| matches!(role, Role::Timestamp(_)))
+    }
+
+    /// The same text, with the body fed when all of it is there.
+    pub(super) fn with_whole_body(mut self) -> Option<Self> {
+        if self.entry != Entry::Raw {
+            return None;
+        }
+        self.after.insert(0, Part::Body);
+        self.entry = Entry::Whole;
+        Some(self)
+    }
+
+    /// Whether this header carries the delivery id and nothing else.
+    pub(super) fn is_delivery_id(&self, name: &HeaderName) -> bool {
+        let mut here = self.fields.iter().filter(|(_, field)| field.name == name.as_str());
+        here.all(|(role, _)| *role == Role::DeliveryId)
+    }
+}

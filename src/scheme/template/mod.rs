@@ -1,0 +1,189 @@
+//! The declarative template: a format that is described, not programmed.
+
+mod build;
+mod check;
+mod field;
+mod format;
+mod part;
+
+use http::header::{HeaderName, HeaderValue};
+
+pub use self::build::SchemeBuilder;
+pub use self::field::Field;
+use self::format::{Format, Role};
+pub use self::part::{BodyFunction, HeadFunction, Part};
+use super::claim::{Claim, Claims, Stamp};
+use super::feed::Feed;
+use super::headers::Once;
+use super::message::{HeadMut, Message, Subject};
+use super::protocol::{Entry, Protocol, Seen};
+use super::time::TimeFormat;
+use crate::clock::Tolerance;
+use crate::encoding::Encoding;
+use crate::error::{ConfigError, Mistake, SignError};
+use crate::key::Key;
+use crate::mac::{Algorithm, Tag};
+use crate::rejection::RejectionKind;
+
+/// What the clock reads in an authentic body.
+type Inside = dyn Fn(&[u8]) -> Option<u64> + Send + Sync;
+
+/// A described scheme.
+struct Template {
+    name: &'static str,
+    algorithm: Algorithm,
+    encoding: Encoding,
+    least: usize,
+    tolerance: Option<Tolerance>,
+    inside: Option<Box<Inside>>,
+    request: Format,
+    response: Option<Format>,
+    written: Vec<HeaderName>,
+}
+
+impl Template {
+    fn format(&self, message: &Message<'_>) -> Result<&Format, RejectionKind> {
+        match message.subject() {
+            Subject::Request(_) => Ok(&self.request),
+            Subject::Response(..) => self.response.as_ref().ok_or(RejectionKind::Missing),
+        }
+    }
+}
+
+impl Protocol for Template {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn challenge(&self) -> HeaderValue {
+        HeaderValue::from_static("HMAC")
+    }
+
+    fn fields(&self) -> &[HeaderName] {
+        &self.written
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    fn fits(&self, key: &Key) -> Result<(), ConfigError> {
+        match key.secret_len() < self.least {
+            true => {
+                let (scheme, least, found) = (self.name, self.least, key.secret_len());
+                Err(Mistake::SecretTooShort { scheme, least, found }.into())
+            }
+            false => Ok(()),
+        }
+    }
+
+    fn encoding(&self, _: &Claim<'_>) -> Encoding {
+        self.encoding
+    }
+
+    fn nonce_encoding(&self) -> Encoding {
+        Encoding::Hex
+    }
+
+    fn time(&self) -> TimeFormat {
+        let format = |(role, _): &(Role, Field)| match role {
+            Role::Timestamp(format) | Role::Unread(format) => Some(*format),
+            _ => None,
+        };
+        self.request.fields.iter().find_map(format).unwrap_or(TimeFormat::Seconds)
+    }
+
+    fn tolerance(&self) -> Option<Tolerance> {
+        (self.inside.is_some() || self.request.signs_time()).then_some(self.tolerance).flatten()
+    }
+
+    fn has_nonce(&self) -> bool {
+        self.request.fields.iter().any(|(role, _)| *role == Role::Nonce)
+    }
+
+    fn signs_responses(&self) -> bool {
+        self.response.is_some()
+    }
+
+    fn read<'m>(&self, message: &Message<'m>) -> Result<Claims<'m>, RejectionKind> {
+        let format = self.format(message)?;
+        Ok(format.read(message.headers(), self.encoding, self.algorithm.tag_len())?.into())
+    }
+
+    fn entry(&self, message: &Message<'_>, _: Option<&Claim<'_>>) -> Result<Entry, RejectionKind> {
+        Ok(self.format(message)?.entry)
+    }
+
+    fn before(&self, message: &Message<'_>, claim: &Claim<'_>, feed: &mut Feed<'_>) -> Result<(), RejectionKind> {
+        let seen = Seen::default();
+        self.format(message)?.before.iter().try_for_each(|part| part.feed(message, claim, &seen, feed))
+    }
+
+    fn after(
+        &self,
+        message: &Message<'_>,
+        claim: &Claim<'_>,
+        seen: &Seen<'_>,
+        feed: &mut Feed<'_>,
+    ) -> Result<(), RejectionKind> {
+        self.format(message)?.after.iter().try_for_each(|part| part.feed(message, claim, seen, feed))
+    }
+
+    fn inside(&self, _: &Claim<'_>, seen: &Seen<'_>) -> Result<Option<u64>, RejectionKind> {
+        match &self.inside {
+            Some(inside) => inside(seen.whole).map(Some).ok_or(RejectionKind::Malformed),
+            None => Ok(None),
+        }
+    }
+
+    fn stamp<'s>(&self, message: &Message<'s>, stamp: &Stamp<'s>) -> Result<Claim<'s>, RejectionKind> {
+        let format = self.format(message)?;
+        let lines = format.lines(message.headers());
+        let mut claim = Claim { key_id: Some(stamp.key_id), timestamp: Some(stamp.timestamp), ..Claim::default() };
+        for (role, field) in &format.fields {
+            match role {
+                Role::Nonce => claim.nonce = Some(stamp.nonce),
+                // The sender's own name for the message stays as it is: it is the same in every attempt.
+                Role::DeliveryId => match format.line(&lines, field) {
+                    Once::Absent => claim.delivery_id = Some(stamp.nonce),
+                    line => claim.delivery_id = Some(format.only(field, line)?),
+                },
+                _ => {}
+            }
+        }
+        Ok(claim)
+    }
+
+    fn write(&self, head: HeadMut<'_>, stamp: &Stamp<'_>, digest: &[u8], tag: &Tag) -> Result<(), SignError> {
+        let format = if head.uri.is_some() { Some(&self.request) } else { self.response.as_ref() };
+        let format = format.ok_or(SignError::Header)?;
+        let signature = tag.spell(self.encoding);
+        let mut written = Vec::with_capacity(format.names.len());
+        for name in &format.names {
+            let mut signed = false;
+            let here = format.fields.iter().filter(|(_, field)| field.name == name.as_str());
+            // A second place for a signature is a second key's.
+            let here = here.filter(|(role, _)| *role != Role::Signature || !std::mem::replace(&mut signed, true));
+            let values = here.map(|(role, field)| {
+                let value = match role {
+                    Role::Signature => signature.as_str(),
+                    Role::Timestamp(_) | Role::Unread(_) => stamp.timestamp.text,
+                    Role::Nonce | Role::DeliveryId => stamp.nonce,
+                    Role::KeyId => stamp.key_id,
+                    Role::Digest => str::from_utf8(digest).unwrap_or_default(),
+                };
+                (field, value)
+            });
+            let mut value = HeaderValue::try_from(field::compose(values)).map_err(|_| SignError::Header)?;
+            value.set_sensitive(signed);
+            written.push((name, value, format.is_delivery_id(name)));
+        }
+        for (name, value, keeps) in written {
+            match keeps && head.headers.contains_key(name) {
+                true => {}
+                false => drop(head.headers.insert(name, value)),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! The steps that requests and responses have in common.
+
+use bytes::Bytes;
+
+use crate::encoding::Spelt;
+use crate::error::SignError;
+use crate::key::Key;
+use crate::mac::{Mac, Tag};
+use crate::rejection::RejectionKind;
+use crate::scheme::{Claim, Entry, HeadMut, Intake, Message, Protocol, Short, Stamp, Timestamp};
+
+/// A message that is being signed.
+#[derive(Clone)]
+pub(crate) struct Signing {
+    now: u64,
+    entry: Entry,
+    intake: Intake,
+    /// For a scheme that feeds the head before the body.
+    begun: Option<Box<Begun>>,
+}
+
+#[derive(Clone)]
+struct Begun {
+    dated: Dated,
+    mac: Mac,
+}
+
+/// When a message is signed, and its nonce, as text.
+#[derive(Clone)]
+struct Dated {
+    now: u64,
+    time: Short,
+    nonce: Option<Spelt>,
+}
+
+impl Dated {
+    /// Only a request has a nonce.
+    fn new(protocol: &dyn Protocol, message: &Message<'_>, now: u64) -> Result<Self, SignError> {
+        let nonce = message.is_request().then(|| {
+            let mut random = [0; 16];
+            getrandom::fill(&mut random).map_err(|_| SignError::NoRandomness)?;
+            Ok(protocol.nonce_encoding().spell(&random))
+        });
+        let time = protocol.time().spell(now).ok_or(SignError::Clock)?;
+        Ok(Self { now, time, nonce: nonce.transpose()? })
+    }
+
+    fn stamp<'s>(&'s self, key: &'s Key) -> Stamp<'s> {
+        let nonce = self.nonce.as_ref().map(Spelt::as_str).unwrap_or_default();
+        let timestamp = Timestamp { text: self.time.as_str(), seconds: Some(self.now) };
+        Stamp { key_id: key.id().as_str(), timestamp, nonce, format: 0 }
+    }
+}
+
+impl Signing {
+    pub(crate) fn begin(
+        protocol: &dyn Protocol,
+        key: &Key,
+        message: &Message<'_>,
+        now: u64,
+    ) -> Result<Self, SignError> {
+        let entry = protocol.entry(message, None).map_err(cannot)?;
+        let begun = match entry {
+            Entry::Digest(_) | Entry::Uncovered => None,
+            Entry::Raw | Entry::Hashed | Entry::Whole => {
+                let dated = Dated::new(protocol, message, now)?;
+                let claim = protocol.stamp(message, &dated.stamp(key)).map_err(cannot)?;
+                let mut mac = protocol.start(key, &claim).map_err(cannot)?;
+                protocol.feed_head(message, &claim, &mut mac).map_err(cannot)?;
+                Some(Box::new(Begun { dated, mac }))
+            }
+        };
+        Ok(Self { now, entry, intake: Intake::new(entry), begun })
+    }
+
+    /// Another time than that of the beginning, where it has not been fed yet.
+    pub(crate) fn redate(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    /// Takes the next bytes of the body.
+    pub(crate) fn take(&mut self, bytes: &[u8], shared: impl FnOnce(&[u8]) -> Bytes) {
+        self.intake.take(bytes, self.begun.iter_mut().map(|begun| &mut begun.mac), shared);
+    }
+
+    /// The tag, and what goes into the head beside it. `look` sees what the message now says.
+    pub(crate) fn finish<T>(
+        &mut self,
+        protocol: &dyn Protocol,
+        key: &Key,
+        message: &Message<'_>,
+        look: impl FnOnce(&Claim<'_>, Tag) -> T,
+    ) -> Result<(Sealed, T), SignError> {
+        let (dated, begun) = match self.begun.take() {
+            Some(begun) => (begun.dated, Some(begun.mac)),
+            None => (Dated::new(protocol, message, self.now)?, None),
+        };
+        let claim = protocol.stamp(message, &dated.stamp(key)).map_err(cannot)?;
+        let (tag, digest) = self
+            .intake
+            .end(|seen| {
+                if let Some(mac) = begun {
+                    return protocol.feed_rest(message, &claim, seen, mac).map(|tag| (tag, None));
+                }
+                let digest = match self.entry {
+                    Entry::Digest(encoding) => Some(encoding.spell(&seen.sha256)),
+                    _ => None,
+                };
+                let claim = Claim { digest: digest.as_ref().map(Spelt::as_bytes), ..claim.clone() };
+                let mut mac = protocol.start(key, &claim)?;
+                protocol.feed_head(message, &claim, &mut mac)?;
+                Ok((mac.finish(), digest))
+            })
+            .map_err(cannot)?;
+        let (seen, format) = (look(&claim, tag), claim.format);
+        Ok((Sealed { dated, digest, tag, format }, seen))
+    }
+}
+
+/// What is written into the head.
+pub(crate) struct Sealed {
+    dated: Dated,
+    digest: Option<Spelt>,
+    tag: Tag,
+    format: usize,
+}
+
+impl Sealed {
+    pub(crate) fn write(self, protocol: &dyn Protocol, key: &Key, head: HeadMut<'_>) -> Result<(), SignError> {
+        let digest = self.digest.as_ref().map(Spelt::as_bytes).unwrap_or_default();
+        let stamp = Stamp { format: self.format, ..self.dated.stamp(key) };
+        protocol.write(head, &stamp, digest, &self.tag)
+    }
+}
+
+/// What a refusal of the engine means for the one who signs.
+pub(crate) fn cannot(kind: RejectionKind) -> SignError {
+    match kind {
+        RejectionKind::AmbiguousTarget => SignError::Target,
+        RejectionKind::Method => SignError::Method,
+        RejectionKind::UncoveredOverride => SignError::UncoveredOverride,
+        RejectionKind::Clock => SignError::Clock,
+        _ => SignError::Header,
+    }
+}

@@ -1,0 +1,137 @@
+//! Every claim under every key.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+
+use crate::encoding::Encoding;
+use crate::key::{Data, Key, Keys};
+use crate::mac::{self, Algorithm, Mac, Tag};
+use crate::rejection::RejectionKind;
+use crate::scheme::{Claim, Claims, Entry, Intake, Message, Scheme, Seen, Timestamp};
+
+/// The claim that is right, for a scheme whose head says it all.
+pub(super) fn head_only<'k, 'c, 'm>(
+    scheme: &Scheme,
+    message: &Message<'m>,
+    claims: &'c Claims<'m>,
+    keys: Option<&'k Keys>,
+) -> Result<(&'k Key, Tag, &'c Claim<'m>), RejectionKind> {
+    let protocol = scheme.protocol();
+    let mut matched = None;
+    let mut known = false;
+    for key in keys.into_iter().flat_map(Keys::iter) {
+        known = true;
+        for claim in claims.iter() {
+            let mut mac = protocol.start(key, claim)?;
+            protocol.feed_head(message, claim, &mut mac)?;
+            let tag = mac.finish();
+            if signs(protocol.encoding(claim), &tag, claim) {
+                matched = Some((key, tag, claim));
+            }
+        }
+    }
+    if !known {
+        let mut mac = stand_in(protocol.algorithm())?;
+        protocol.feed_head(message, claims.first(), &mut mac)?;
+        // Whatever comes out is refused.
+        std::hint::black_box(signs(protocol.encoding(claims.first()), &mac.finish(), claims.first()));
+        return Err(RejectionKind::UnknownKey);
+    }
+    matched.ok_or(RejectionKind::BadMac)
+}
+
+/// Whether the tag is one of the signatures that the claim carries. All are looked at.
+pub(super) fn signs(encoding: Encoding, tag: &Tag, claim: &Claim<'_>) -> bool {
+    let spelt = tag.spell(encoding);
+    claim.signatures.iter().fold(false, |found, text| found | mac::equal(text, spelt.as_bytes()))
+}
+
+/// A MAC under a secret that nobody knows.
+fn stand_in(algorithm: Algorithm) -> Result<Mac, RejectionKind> {
+    static SECRET: LazyLock<Option<[u8; 32]>> = LazyLock::new(|| {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).ok()?;
+        Some(secret)
+    });
+    let secret = SECRET.as_ref().ok_or(RejectionKind::UnknownKey)?;
+    Mac::new(algorithm, secret).ok_or(RejectionKind::UnknownKey)
+}
+
+/// MACs that wait for the body.
+pub(super) struct Attempts {
+    each: Vec<Attempt>,
+    intake: Intake,
+    data: Option<Data>,
+}
+
+struct Attempt {
+    /// `None` for the stand-in.
+    key: Option<Key>,
+    claim: usize,
+    mac: Mac,
+}
+
+/// The claim that turned out right.
+pub(super) struct Matched<'m> {
+    pub(super) key: Key,
+    pub(super) tag: Tag,
+    pub(super) claim: Claim<'m>,
+    pub(super) data: Option<Data>,
+}
+
+impl Attempts {
+    pub(super) fn begin(
+        scheme: &Scheme,
+        entry: Entry,
+        message: &Message<'_>,
+        claims: &Claims<'_>,
+        keys: Option<&Keys>,
+    ) -> Result<Self, RejectionKind> {
+        let protocol = scheme.protocol();
+        let mut each = Vec::with_capacity(1);
+        for key in keys.into_iter().flat_map(Keys::iter) {
+            for (index, claim) in claims.iter().enumerate() {
+                let mut mac = protocol.start(key, claim)?;
+                protocol.feed_head(message, claim, &mut mac)?;
+                each.push(Attempt { key: Some(key.clone()), claim: index, mac });
+            }
+        }
+        if each.is_empty() {
+            let mut mac = stand_in(protocol.algorithm())?;
+            protocol.feed_head(message, claims.first(), &mut mac)?;
+            each.push(Attempt { key: None, claim: 0, mac });
+        }
+        Ok(Self { each, intake: Intake::new(entry), data: keys.and_then(Keys::data).cloned() })
+    }
+
+    pub(super) fn take(&mut self, bytes: &[u8], shared: impl FnOnce(&[u8]) -> Bytes) {
+        self.intake.take(bytes, self.each.iter_mut().map(|attempt| &mut attempt.mac), shared);
+    }
+
+    /// `claims` are read from the same head again: they borrow it, and it had to move while the body came.
+    pub(super) fn end<'m>(
+        &mut self,
+        scheme: &Scheme,
+        message: &Message<'_>,
+        claims: &Claims<'m>,
+    ) -> Result<Matched<'m>, RejectionKind> {
+        let Self { each, intake, data } = self;
+        let protocol = scheme.protocol();
+        intake.end(|seen: &Seen<'_>| {
+            let mut matched = None;
+            let known = each.iter().any(|attempt| attempt.key.is_some());
+            for Attempt { key, claim, mac } in each.drain(..) {
+                let claim = claims.get(claim).ok_or(RejectionKind::Malformed)?;
+                let tag = protocol.feed_rest(message, claim, seen, mac)?;
+                let signed = signs(protocol.encoding(claim), &tag, claim);
+                matched = key.filter(|_| signed).map(|key| (key, tag, claim)).or(matched);
+            }
+            let wrong = if known { RejectionKind::BadMac } else { RejectionKind::UnknownKey };
+            let (key, tag, claim) = matched.ok_or(wrong)?;
+            let inside = protocol.inside(claim, seen)?.map(|seconds| Timestamp { text: "", seconds: Some(seconds) });
+            let claim = Claim { timestamp: inside.or(claim.timestamp), ..claim.clone() };
+            Ok(Matched { key, tag, claim, data: data.take() })
+        })
+    }
+}
