@@ -37,19 +37,19 @@ impl RequestSigner {
 
     /// Begins a request. An empty body needs no [`update`](SigningRequest::update).
     #[must_use]
-    pub fn begin(&self) -> SigningRequest<'_> {
-        SigningRequest { signer: self, hash: BodyHash::default() }
+    pub fn begin(&self) -> SigningRequest {
+        SigningRequest { signer: self.clone(), hash: BodyHash::default() }
     }
 }
 
 /// A request that is being signed.
 #[derive(Clone, Debug)]
-pub struct SigningRequest<'s> {
-    signer: &'s RequestSigner,
+pub struct SigningRequest {
+    signer: RequestSigner,
     hash: BodyHash,
 }
 
-impl SigningRequest<'_> {
+impl SigningRequest {
     /// Feeds the next bytes of the body, after content encoding and before transfer encoding.
     pub fn update(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
@@ -62,7 +62,7 @@ impl SigningRequest<'_> {
     ///
     /// See [`SignError`]. The head is then as it was.
     pub fn finish(self, head: &mut Parts, now: u64) -> Result<Exchange, SignError> {
-        let RequestSigner { scheme, key, target } = self.signer;
+        let RequestSigner { scheme, key, target } = &self.signer;
         let protocol = scheme.protocol();
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|_| SignError::NoRandomness)?;
