@@ -34,6 +34,7 @@ pub(crate) enum Mistake {
     Tolerance,
     SignedHeader { name: String, why: &'static str },
     Authority(String),
+    AuthorityTwice(String),
     NoAuthority,
     GuardCapacity,
 }
@@ -73,6 +74,7 @@ impl fmt::Display for ConfigError {
             Mistake::Authority(text) => {
                 write!(f, "{text:?} is not an authority: write host or host:port, as clients send it")
             }
+            Mistake::AuthorityTwice(text) => write!(f, "authority {text:?} is listed twice"),
             Mistake::NoAuthority => f.write_str("the set of authorities is empty"),
             Mistake::GuardCapacity => f.write_str("a replay guard needs room for at least one entry"),
         }
