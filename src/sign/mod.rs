@@ -4,6 +4,7 @@
 
 mod request;
 mod response;
+mod whole;
 
 pub use self::request::{RequestSigner, SigningRequest};
 pub use self::response::{ResponseSigner, SigningResponse};

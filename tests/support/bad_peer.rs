@@ -1,7 +1,6 @@
 //! A server that speaks HTTP/1.1 by hand and follows a script: it signs as it should, and what it writes then is up to
 //! the test.
 
-use std::future::Future;
 use std::io;
 
 use http::{HeaderName, HeaderValue, Method, Request, Response};
@@ -101,27 +100,25 @@ where
 }
 
 /// One request and what is played to it. A client that goes away ends it.
-pub fn play<S, F>(mut stream: S, script: F) -> impl Future<Output = io::Result<()>> + Send
+pub async fn play<S, F>(mut stream: S, script: F) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
     F: FnOnce(&Wire) -> Play + Send,
 {
-    async move {
-        let Some(wire) = read_request(&mut stream).await? else { return Ok(()) };
-        let Play { writes, then } = script(&wire);
-        for bytes in writes {
+    let Some(wire) = read_request(&mut stream).await? else { return Ok(()) };
+    let Play { writes, then } = script(&wire);
+    for bytes in writes {
+        stream.write_all(&bytes).await?;
+        stream.flush().await?;
+        tokio::task::yield_now().await;
+    }
+    match then {
+        Then::Close => stream.shutdown().await,
+        Then::Stall => std::future::pending().await,
+        Then::Endless(bytes) => loop {
             stream.write_all(&bytes).await?;
-            stream.flush().await?;
             tokio::task::yield_now().await;
-        }
-        match then {
-            Then::Close => stream.shutdown().await,
-            Then::Stall => std::future::pending().await,
-            Then::Endless(bytes) => loop {
-                stream.write_all(&bytes).await?;
-                tokio::task::yield_now().await;
-            },
-        }
+        },
     }
 }
 
