@@ -99,7 +99,7 @@ fn plan(seed: u64) -> (Honest, usize, Dice) {
         honest = honest.chunked([1, 7, 100, 5000][dice.below(4)]);
     }
     // Every tenth is left alone.
-    let times = if seed % 10 == 0 { 0 } else { dice.below(3) + 1 };
+    let times = if seed.is_multiple_of(10) { 0 } else { dice.below(3) + 1 };
     (honest, times, dice)
 }
 
