@@ -32,16 +32,23 @@ use crate::scheme::{Scheme, Target};
 ///   body.
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use bytes::Bytes;
 /// use http_body_util::Full;
 /// use hyper_util::client::legacy::Client;
 /// use hyper_util::rt::TokioExecutor;
 /// use tower::{ServiceBuilder, ServiceExt};
 /// use tower_hmac::{HmacBody, HmacClientLayer, Key, Scheme};
+/// use tower_http::decompression::DecompressionLayer;
+/// use tower_http::follow_redirect::FollowRedirectLayer;
 ///
-/// # async fn call(secret: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn call(secret: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 /// let http = Client::builder(TokioExecutor::new()).build_http::<HmacBody<Full<Bytes>>>();
 /// let client = ServiceBuilder::new()
+///     .layer(FollowRedirectLayer::new()) // and `.retry(policy)`
+///     .layer(DecompressionLayer::new())
+///     .timeout(Duration::from_secs(10))
 ///     .layer(HmacClientLayer::new(Scheme::native(), Key::from_hex("svc-a", secret)?)?)
 ///     .service(http);
 ///
@@ -64,7 +71,8 @@ impl HmacClientLayer {
     /// [`HostKeys`](crate::HostKeys), a closure, or whatever implements [`KeyStore`]. It is asked without a key id, once
     /// for each request; of several keys the first signs. Without one the request fails and is not sent.
     ///
-    /// One secret for each receiver, chosen by the caller:
+    /// One secret for each receiver, chosen by the caller. (Extensions may follow a redirect to another host:
+    /// tower-http's standard policy drops them there, another may not.)
     ///
     /// ```
     /// use tower_hmac::{HmacClientLayer, Key, KeyQuery, Lookup, Scheme};

@@ -5,8 +5,8 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Request;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName, Request};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -112,15 +112,22 @@ fn finish<B>(
     signing: SigningRequest,
     collector: Collector,
 ) -> Result<Signed<B>, ClientError> {
-    for name in config.scheme.protocol().fields() {
-        head.headers.remove(name);
-    }
+    strip(config.scheme.protocol().fields(), &mut head.headers);
     let now = config.clock.now().ok_or(ClientErrorKind::Clock)?;
     let exchange = signing.finish(&mut head, now).map_err(|error| match error {
         SignError::Clock => ClientErrorKind::Clock.into(),
         error => ClientError::caused(ClientErrorKind::Unsignable, error.into()),
     })?;
     Ok((Request::from_parts(head, HmacBody::buffered(collector.into_frames())), exchange))
+}
+
+/// Removes what an earlier signature left. One look at each name: as a rule there is nothing.
+fn strip(fields: &[HeaderName], headers: &mut HeaderMap) {
+    if headers.keys().any(|name| fields.contains(name)) {
+        for name in fields {
+            headers.remove(name);
+        }
+    }
 }
 
 fn fault(fault: Fault) -> ClientError {
