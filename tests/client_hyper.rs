@@ -18,6 +18,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::net::{self, patient};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_hmac::{
@@ -123,6 +124,23 @@ async fn n_11_authority_and_path_arrive_as_they_were_signed() {
         let error = patient(client.oneshot(request.body(Full::<Bytes>::default()).unwrap())).await.unwrap_err();
         assert_eq!(error.kind(), ClientErrorKind::Unsignable);
     }
+}
+
+/// The head of a 101 is verified; what flows afterwards is not.
+#[tokio::test]
+async fn an_upgraded_connection_is_usable() {
+    let server = server().await;
+    let request = Request::get(format!("http://{server}/tunnel")).header("connection", "upgrade");
+    let request = request.header("upgrade", "echo").body(Full::default()).unwrap();
+    let response = patient(client(support::key(), false).oneshot(request)).await.unwrap();
+    assert_eq!(response.status(), 101);
+    assert!(response.extensions().get::<VerifiedResponse>().is_some());
+    let mut stream = TokioIo::new(patient(hyper::upgrade::on(response)).await.unwrap());
+    patient(stream.write_all(b"through the tunnel")).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut back = String::new();
+    patient(stream.read_to_string(&mut back)).await.unwrap();
+    assert_eq!(back, "through the tunnel");
 }
 
 async fn text(Extension(who): Extension<Verified>, body: Bytes) -> String {

@@ -15,8 +15,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::alloc::{Counting, measure};
 use support::bad_peer::{Honest, LOCATION, Play, Then, play, serve};
 use support::net::{self, patient};
+use support::wire::Wire;
+use tokio::runtime::{Builder, Runtime};
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use tower_hmac::{ClientError, HmacBody, HmacClientLayer, Scheme};
+use tower_hmac::{ClientError, ClientErrorKind, HmacBody, HmacClientLayer, Scheme};
 
 #[global_allocator]
 static HEAP: Counting = Counting;
@@ -103,7 +105,7 @@ fn plan(seed: u64) -> (Honest, usize, Dice) {
     (honest, times, dice)
 }
 
-fn script(seed: u64) -> impl FnOnce(&support::wire::Wire) -> Play + Send {
+fn script(seed: u64) -> impl FnOnce(&Wire) -> Play + Clone + Send {
     move |wire| {
         let (honest, times, mut dice) = plan(seed);
         let mut bytes = honest.bytes(wire);
@@ -143,22 +145,32 @@ fn layer() -> HmacClientLayer {
 }
 
 /// One connection through memory.
-async fn through_a_pipe(seed: u64) -> bool {
-    let pipe = service_fn(move |request: Request<HmacBody<Full<Bytes>>>| async move {
-        let (near, far) = tokio::io::duplex(4096);
-        tokio::spawn(play(far, script(seed)));
-        let (mut sender, connection) = http1::handshake(TokioIo::new(near)).await?;
-        tokio::spawn(connection);
-        Ok::<_, BoxError>(sender.send_request(request).await?)
+async fn through_a_pipe<F>(script: F) -> Result<Response<HmacBody<Incoming>>, ClientError>
+where
+    F: FnOnce(&Wire) -> Play + Clone + Send + 'static,
+{
+    let pipe = service_fn(move |request: Request<HmacBody<Full<Bytes>>>| {
+        let script = script.clone();
+        async move {
+            let (near, far) = tokio::io::duplex(4096);
+            tokio::spawn(play(far, script));
+            let (mut sender, connection) = http1::handshake(TokioIo::new(near)).await?;
+            tokio::spawn(connection);
+            Ok::<_, BoxError>(sender.send_request(request).await?)
+        }
     });
-    judge(seed, patient(layer().layer(pipe).call(request("api.example.com"))).await).await
+    patient(layer().layer(pipe).call(request("api.example.com"))).await
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 fn pipes(seeds: std::ops::Range<u64>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let (mut accepted, mut mangled, mut peak) = (0, 0, 0);
     for seed in seeds.clone() {
-        let (ok, heap) = measure(|| runtime.block_on(through_a_pipe(seed)));
+        let (ok, heap) = measure(|| runtime.block_on(async { judge(seed, through_a_pipe(script(seed)).await).await }));
         accepted += u64::from(ok);
         mangled += u64::from(plan(seed).1 > 0);
         peak = peak.max(heap.peak);
@@ -179,6 +191,26 @@ fn x_15_five_thousand_streams_through_memory() {
 #[ignore = "long: minutes"]
 fn x_15_a_hundred_thousand_streams_through_memory() {
     pipes(5_000..105_000);
+}
+
+/// Two megabytes are the limit, 8 KiB for what is not even signed.
+#[test]
+fn n_04_an_endless_body_is_held_no_further_than_its_limit() {
+    for (signed, kind, limit) in
+        [(true, ClientErrorKind::ResponseTooLarge, 3 << 20), (false, ClientErrorKind::Unsigned, 128 << 10)]
+    {
+        let endless = move |wire: &Wire| {
+            let honest = Honest::created("").chunked(1);
+            let head = honest.head_text(&honest.head(wire));
+            let head = if signed { head } else { head.replace("x-hmac-", "x-other-") };
+            let chunk = [b"100\r\n", &[b'x'; 256][..], b"\r\n"].concat();
+            Play { writes: vec![head.into_bytes()], then: Then::Endless(chunk) }
+        };
+        let (outcome, heap) = measure(|| runtime().block_on(through_a_pipe(endless)));
+        println!("endless: peak heap {} bytes", heap.peak);
+        assert_eq!(outcome.unwrap_err().kind(), kind);
+        assert!(heap.peak < limit, "{}", heap.peak);
+    }
 }
 
 #[tokio::test]

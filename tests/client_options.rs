@@ -42,6 +42,18 @@ async fn unsigned_failures_pass_only_when_told_and_carry_no_proof() {
     );
 }
 
+/// The proof of a layer below is none of the layer that does not verify.
+#[tokio::test]
+async fn a_proof_is_handed_on_by_nobody_else() {
+    let below = client_layer().layer(server(&Seen::default(), |wire| answer(wire, "{}")));
+    let proof = |response: &Response<_>| response.extensions().get::<VerifiedResponse>().is_some();
+    let plain = below.clone().map_request(|request: Request<Script>| request);
+    assert!(proof(&plain.oneshot(post("/pay", "{}")).await.unwrap().map(drop)));
+    let below = below.map_request(|request: Request<HmacBody<Script>>| request.map(|_| Script::bytes("{}")));
+    let above = client_layer().without_response_verification().layer(below);
+    assert!(!proof(&above.oneshot(post("/pay", "{}")).await.unwrap().map(drop)));
+}
+
 /// Who signs must sign well: part of a signature is not none.
 #[tokio::test]
 async fn a_failure_with_any_field_of_a_signature_is_verified() {

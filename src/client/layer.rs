@@ -19,7 +19,7 @@ use crate::scheme::{Scheme, Target};
 /// For any tower client that speaks `http`: hyper-util's, tonic's `Channel`, reqwest behind a short adapter
 /// (`examples/reqwest.rs`). A response that is unsigned, changed, or the answer to another request is a
 /// [`ClientError`](crate::ClientError); one that is handed on carries a [`VerifiedResponse`](crate::VerifiedResponse).
-/// Bodies are buffered in both directions.
+/// Bodies are buffered in both directions, so a call that streams both ways at the same time waits for ever.
 ///
 /// Where it stands, from the caller down:
 ///

@@ -69,7 +69,7 @@ pin_project! {
         head: Option<Parts>,
         #[pin]
         body: RB,
-        reading: Option<(CheckedResponse, Collector)>,
+        reading: Option<(CheckedResponse, Collector, VerifiedResponse)>,
     }
 }
 
@@ -79,6 +79,8 @@ where
     RB::Error: Into<BoxError>,
 {
     let (mut head, body) = response.into_parts();
+    // Only what this layer verified has its proof.
+    head.extensions.remove::<VerifiedResponse>();
     if passes(config, &head) {
         return Ok(Plan::Release(Response::from_parts(head, HmacBody::passed(body))));
     }
@@ -100,8 +102,7 @@ where
     }
     match Collector::new(&body, config.response, &config.budget, &*config.clock) {
         Ok(collector) => {
-            head.extensions.insert(proof);
-            Ok(Plan::Verify(Receiving { head: Some(head), body, reading: Some((checked, collector)) }))
+            Ok(Plan::Verify(Receiving { head: Some(head), body, reading: Some((checked, collector, proof)) }))
         }
         Err(error) => Err(fault(error).with_response(head, Bytes::new())),
     }
@@ -139,14 +140,17 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<HmacBody<RB>>, ClientError>> {
         let this = self.project();
-        let Some((checked, collector)) = this.reading else { return Poll::Pending };
+        let Some((checked, collector, _)) = this.reading else { return Poll::Pending };
         let read = ready!(collector.poll(this.body, cx, &*config.clock, &mut |bytes| checked.update(bytes)));
-        let (Some(head), Some((checked, collector))) = (this.head.take(), mem::take(this.reading)) else {
+        let (Some(mut head), Some((checked, collector, proof))) = (this.head.take(), mem::take(this.reading)) else {
             return Poll::Pending;
         };
         let verdict = read.map_err(fault).and_then(|()| checked.finish().map_err(ClientError::from));
         Poll::Ready(match verdict {
-            Ok(()) => Ok(Response::from_parts(head, HmacBody::buffered(collector.into_frames()))),
+            Ok(()) => {
+                head.extensions.insert(proof);
+                Ok(Response::from_parts(head, HmacBody::buffered(collector.into_frames())))
+            }
             Err(error) => Err(error.with_response(head, Bytes::new())),
         })
     }
