@@ -6,7 +6,6 @@
 mod support;
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -19,7 +18,7 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::Full;
 use sha2::Sha256;
-use support::{Floor, Trivial, body, key, layer, run, signed};
+use support::{Floor, Times, Trivial, body, key, layer, run, signed, time};
 use tower::{Layer, Service, ServiceExt};
 use tower_hmac::Scheme;
 use tower_hmac::sign::RequestSigner;
@@ -139,30 +138,4 @@ fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
     digits.map(char::from).collect()
-}
-
-#[derive(Default)]
-struct Times(Vec<(Duration, Duration)>);
-
-impl Times {
-    fn push(&mut self, one: Duration, other: Duration) {
-        self.0.push((one, other));
-    }
-
-    /// Of each side, and of the ratios round by round.
-    fn medians(mut self) -> (Duration, Duration, f64) {
-        let middle = self.0.len() / 2;
-        let mut ratios: Vec<f64> = self.0.iter().map(|(a, b)| a.as_secs_f64() / b.as_secs_f64()).collect();
-        ratios.sort_by(f64::total_cmp);
-        self.0.sort_by_key(|pair| pair.0);
-        let ours = self.0[middle].0;
-        self.0.sort_by_key(|pair| pair.1);
-        (ours, self.0[middle].1, ratios[middle])
-    }
-}
-
-fn time(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
 }

@@ -36,6 +36,7 @@ pub(crate) enum Mistake {
     Tolerance,
     SignedHeader { name: String, why: &'static str },
     Authority(String),
+    AuthorityTwice(String),
     NoAuthority,
     GuardCapacity,
     Scheme { name: &'static str, why: String },
@@ -78,6 +79,7 @@ impl fmt::Display for ConfigError {
             Mistake::Authority(text) => {
                 write!(f, "{text:?} is not an authority: write host or host:port, as clients send it")
             }
+            Mistake::AuthorityTwice(text) => write!(f, "authority {text:?} is listed twice"),
             Mistake::NoAuthority => f.write_str("the set of authorities is empty"),
             Mistake::Scheme { name, why } => write!(f, "scheme {name} cannot be: {why}"),
             Mistake::Url(text) => write!(f, "{text:?} is not an absolute URL as this scheme wants it"),

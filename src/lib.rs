@@ -14,6 +14,7 @@
 )]
 
 mod answer;
+mod client;
 pub mod clock;
 mod encoding;
 mod error;
@@ -31,6 +32,9 @@ pub mod webhook;
 mod body;
 pub use self::answer::Answer;
 pub use self::body::{BodyError, HmacBody};
+pub use self::client::{
+    ClientError, ClientErrorKind, ClientFuture, HmacClient, HmacClientLayer, HostKeys, VerifiedResponse,
+};
 pub use self::error::{BoxError, ConfigError, SignError};
 pub use self::key::{Key, KeyId, KeyQuery, KeyStore, Keys, Lookup, MAX_KEYS};
 pub use self::mac::{Algorithm, Mac, Tag};

@@ -6,6 +6,7 @@ use std::future::{Future, Ready, ready};
 use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -43,18 +44,20 @@ pub fn body(len: usize) -> Bytes {
     Bytes::from(vec![b'a'; len])
 }
 
-/// A request with a nonce of its own.
-pub fn signed(signer: &RequestSigner, body: &Bytes) -> Request<Full<Bytes>> {
+pub fn unsigned(body: &Bytes) -> Request<Full<Bytes>> {
     let request = Request::post("/v1/payments?dry_run=1")
         .header("host", "127.0.0.1:3000")
         .header("content-type", "application/json")
         .header("user-agent", "bench/1.0")
         .header("accept", "*/*");
-    let (mut head, body) = request.body(body.clone()).unwrap().into_parts();
-    let mut signing = signer.begin(&head, NOW).unwrap();
-    signing.update(&body);
-    signing.finish(&mut head).unwrap();
-    Request::from_parts(head, Full::new(body))
+    request.body(Full::new(body.clone())).unwrap()
+}
+
+/// A request with a nonce of its own.
+pub fn signed(signer: &RequestSigner, body: &Bytes) -> Request<Full<Bytes>> {
+    let (head, _) = unsigned(body).into_parts();
+    let (request, _) = signer.sign(Request::from_parts(head, body.clone()), NOW).unwrap();
+    request.map(Full::new)
 }
 
 /// Answers at once with 1 KiB.
@@ -115,4 +118,31 @@ pub fn run<F: Future>(future: F) -> F::Output {
             return output;
         }
     }
+}
+
+/// Pairs of times, one for each round.
+#[derive(Default)]
+pub struct Times(Vec<(Duration, Duration)>);
+
+impl Times {
+    pub fn push(&mut self, one: Duration, other: Duration) {
+        self.0.push((one, other));
+    }
+
+    /// Of each side, and of the ratios round by round.
+    pub fn medians(mut self) -> (Duration, Duration, f64) {
+        let middle = self.0.len() / 2;
+        let mut ratios: Vec<f64> = self.0.iter().map(|(a, b)| a.as_secs_f64() / b.as_secs_f64()).collect();
+        ratios.sort_by(f64::total_cmp);
+        self.0.sort_by_key(|pair| pair.0);
+        let ours = self.0[middle].0;
+        self.0.sort_by_key(|pair| pair.1);
+        (ours, self.0[middle].1, ratios[middle])
+    }
+}
+
+pub fn time(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
 }

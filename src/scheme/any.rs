@@ -90,6 +90,10 @@ impl Protocol for Any {
         &self.fields
     }
 
+    fn carries_signature(&self, name: &HeaderName) -> bool {
+        self.each().any(|one| one.0.carries_signature(name))
+    }
+
     fn algorithm(&self) -> Algorithm {
         self.first.0.algorithm()
     }

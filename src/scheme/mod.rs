@@ -17,6 +17,8 @@ mod time;
 use std::fmt;
 use std::sync::Arc;
 
+use http::header::HeaderMap;
+
 use self::any::Any;
 pub use self::claim::{Claim, Claims, MAX_MACS, Signatures, Stamp, Timestamp};
 pub use self::exchange::Exchange;
@@ -32,7 +34,7 @@ pub use self::template::{BodyFunction, Field, HeadFunction, Part, SchemeBuilder}
 pub use self::time::TimeFormat;
 pub use crate::encoding::Encoding;
 use crate::error::{ConfigError, Mistake};
-use crate::key::Key;
+use crate::key::{Key, KeyStore};
 
 /// A wire format: which fields a message carries, what exactly is signed, how each is spelt.
 ///
@@ -102,6 +104,12 @@ impl Scheme {
         &*self.0
     }
 
+    /// Marks what a log must not show.
+    pub(crate) fn conceal(&self, headers: &mut HeaderMap) {
+        let signatures = headers.iter_mut().filter(|(name, _)| self.0.carries_signature(name));
+        signatures.for_each(|(_, value)| value.set_sensitive(true));
+    }
+
     /// Whether a key can be used with this format.
     pub(crate) fn fits(&self, key: &Key) -> Result<(), ConfigError> {
         let (wanted, found) = (self.0.algorithm(), key.algorithm());
@@ -109,6 +117,17 @@ impl Scheme {
             return Err(Mistake::KeyAlgorithm { scheme: self.name(), wanted, found }.into());
         }
         self.0.fits(key)
+    }
+
+    /// Whether every key that a store knows from the start can be used.
+    pub(crate) fn fits_all(&self, keys: &impl KeyStore) -> Result<(), ConfigError> {
+        let mut fits = Ok(());
+        keys.visit(&mut |key| {
+            if fits.is_ok() {
+                fits = self.fits(key);
+            }
+        });
+        fits
     }
 }
 

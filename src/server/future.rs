@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -25,7 +25,7 @@ use crate::error::BoxError;
 use crate::observe;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::replay::Claimed;
-use crate::scheme::{Exchange, Scheme};
+use crate::scheme::Exchange;
 use crate::verify::Authentic;
 
 pin_project! {
@@ -77,7 +77,8 @@ where
 {
     pub(super) fn new(config: Arc<Config>, service: S, request: Request<B>) -> Self {
         let (mut head, body) = request.into_parts();
-        let grpc = prepare(config.verifier.scheme(), &mut head.headers);
+        config.verifier.scheme().conceal(&mut head.headers);
+        let grpc = head.headers.get(CONTENT_TYPE).is_some_and(is_grpc);
         let state = State::Admitting { admission: Admission::Head };
         Self { config, service: Some(service), head: Some(head), grpc, body: Some(body), state }
     }
@@ -166,19 +167,6 @@ where
         response.extensions_mut().insert(rejection.kind());
         response.map(HmacBody::from)
     }
-}
-
-/// Marks what a log must not show, and tells whether it is a gRPC call: in one walk.
-fn prepare(scheme: &Scheme, headers: &mut HeaderMap) -> bool {
-    let (fields, mut grpc) = (scheme.protocol().fields(), false);
-    for (name, value) in headers.iter_mut() {
-        if *name == CONTENT_TYPE {
-            grpc |= is_grpc(value);
-        } else if (*name == AUTHORIZATION || name.as_str().ends_with("signature")) && fields.contains(name) {
-            value.set_sensitive(true);
-        }
-    }
-    grpc
 }
 
 /// What one state leads to.

@@ -68,13 +68,7 @@ impl HmacLayer {
     ///
     /// When a key that is known now does not fit the scheme.
     pub fn new(scheme: Scheme, keys: impl KeyStore) -> Result<Self, ConfigError> {
-        let mut fits = Ok(());
-        keys.visit(&mut |key| {
-            if fits.is_ok() {
-                fits = scheme.fits(key);
-            }
-        });
-        fits.map(|()| Self(Arc::new(Config::new(scheme, Arc::new(keys)))))
+        scheme.fits_all(&keys).map(|()| Self(Arc::new(Config::new(scheme, Arc::new(keys)))))
     }
 
     /// Sets where the signed authority and path come from. Default: the request as this layer sees it.

@@ -5,6 +5,7 @@
 mod request;
 mod response;
 mod signing;
+mod whole;
 
 pub use self::request::{RequestSigner, SigningRequest};
 pub use self::response::{ResponseSigner, SigningResponse};

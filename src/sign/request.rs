@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use http::request::Parts;
 
 use super::signing::{Signing, cannot};
@@ -40,13 +41,13 @@ impl RequestSigner {
     /// # Errors
     ///
     /// See [`SignError`].
-    pub fn begin(&self, head: &Parts, now: u64) -> Result<SigningRequest<'_>, SignError> {
+    pub fn begin(&self, head: &Parts, now: u64) -> Result<SigningRequest, SignError> {
         let message = Message::request(head, &self.target).map_err(cannot)?;
         let signing = Signing::begin(self.scheme.protocol(), &self.key, &message, now)?;
-        Ok(SigningRequest { signer: self, signing })
+        Ok(SigningRequest { signer: self.clone(), signing })
     }
 
-    pub(crate) fn seal(&self, signing: &mut Signing, head: &mut Parts) -> Result<Exchange, SignError> {
+    fn seal(&self, signing: &mut Signing, head: &mut Parts) -> Result<Exchange, SignError> {
         let Self { scheme, key, target } = self;
         let protocol = scheme.protocol();
         let message = Message::request(head, target).map_err(cannot)?;
@@ -61,15 +62,24 @@ impl RequestSigner {
 
 /// A request that is being signed.
 #[derive(Clone)]
-pub struct SigningRequest<'s> {
-    signer: &'s RequestSigner,
+pub struct SigningRequest {
+    signer: RequestSigner,
     signing: Signing,
 }
 
-impl SigningRequest<'_> {
+impl SigningRequest {
     /// Feeds the next bytes of the body, after content encoding and before transfer encoding.
     pub fn update(&mut self, bytes: &[u8]) {
-        self.signing.take(bytes, bytes::Bytes::copy_from_slice);
+        self.take(bytes, Bytes::copy_from_slice);
+    }
+
+    pub(crate) fn take(&mut self, bytes: &[u8], shared: impl FnOnce(&[u8]) -> Bytes) {
+        self.signing.take(bytes, shared);
+    }
+
+    /// As late as the scheme allows.
+    pub(crate) fn redate(&mut self, now: u64) {
+        self.signing.redate(now);
     }
 
     /// Signs, and writes the headers. `head` is the head that it began with. What it returns verifies the response.
@@ -78,11 +88,16 @@ impl SigningRequest<'_> {
     ///
     /// See [`SignError`]. The head is then as it was.
     pub fn finish(mut self, head: &mut Parts) -> Result<Exchange, SignError> {
+        self.end(head)
+    }
+
+    /// In place: the state is large.
+    pub(crate) fn end(&mut self, head: &mut Parts) -> Result<Exchange, SignError> {
         self.signer.seal(&mut self.signing, head)
     }
 }
 
-impl fmt::Debug for SigningRequest<'_> {
+impl fmt::Debug for SigningRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningRequest({:?})", self.signer)
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use http::response::Parts;
 
 use super::attempts::signs;
@@ -80,8 +81,12 @@ impl VerifyingResponse {
 
     /// Feeds the next bytes of the body, before any content decoding.
     pub fn update(&mut self, bytes: &[u8]) {
+        self.take(bytes, Bytes::copy_from_slice);
+    }
+
+    pub(crate) fn take(&mut self, bytes: &[u8], shared: impl FnOnce(&[u8]) -> Bytes) {
         let mac = self.open.as_mut().map(|(mac, _, _)| mac);
-        self.intake.take(bytes, mac.into_iter(), bytes::Bytes::copy_from_slice);
+        self.intake.take(bytes, mac.into_iter(), shared);
     }
 
     /// Ends the body. `head` is the head that was checked.

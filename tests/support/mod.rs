@@ -2,8 +2,10 @@
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 pub mod alloc;
+pub mod bad_peer;
 pub mod body;
 pub mod net;
+pub mod peer;
 pub mod quickstart;
 pub mod service;
 pub mod tools;

@@ -11,12 +11,16 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use super::wire::Wire;
 
 /// Where `cargo test` and `cargo build --examples` put it: beside the directory of this test.
-pub fn binary() -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let name = format!("quickstart{}", std::env::consts::EXE_SUFFIX);
-    let path = test.ancestors().nth(2).unwrap().join("examples").join(name);
-    assert!(path.exists(), "no {}: run `cargo build --example quickstart --all-features`", path.display());
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let path = test.ancestors().nth(2).unwrap().join("examples").join(file);
+    assert!(path.exists(), "no {}: run `cargo build --examples --all-features`", path.display());
     path
+}
+
+pub fn binary() -> PathBuf {
+    example("quickstart")
 }
 
 /// `quickstart --serve` on a free port; stopped when it is dropped.

@@ -143,6 +143,16 @@ impl Wire {
         if digest != hex(&Sha256::digest(body)) {
             return Err("digest differs".into());
         }
+        let wanted = self.answer_signature(response, &time, &digest);
+        match one(headers, "x-hmac-signature")? == wanted {
+            true => Ok(()),
+            false => Err("signature differs".into()),
+        }
+    }
+
+    /// The signature of a response to this request.
+    pub fn answer_signature<B>(&self, response: &Response<B>, time: &str, digest: &str) -> String {
+        let headers = response.headers();
         let line = |name: &str| headers.get(name).map(|v| v.to_str().unwrap().trim()).unwrap_or_default().to_string();
         let mut text = format!(
             "HMAC-SHA256-V1-RESPONSE\n{}\n{}\n{time}\n{}\n{}\n{}\n{}\n{digest}",
@@ -158,11 +168,7 @@ impl Wire {
                 text += &format!("\n{name}:{}", line(name));
             }
         }
-        let wanted = format!("v1={}", hex(&mac(&self.key_hex, text.as_bytes())));
-        match one(headers, "x-hmac-signature")? == wanted {
-            true => Ok(()),
-            false => Err("signature differs".into()),
-        }
+        format!("v1={}", hex(&mac(&self.key_hex, text.as_bytes())))
     }
 }
 

@@ -57,6 +57,10 @@ impl Protocol for Native {
         &FIELDS
     }
 
+    fn carries_signature(&self, name: &HeaderName) -> bool {
+        *name == SIGNATURE || *name == TRAILER
+    }
+
     fn fits(&self, key: &Key) -> Result<(), ConfigError> {
         let scheme = self.name();
         if key.secret_len() < LEAST {

@@ -6,6 +6,8 @@ mod field;
 mod format;
 mod part;
 
+use std::iter;
+
 use http::header::{HeaderName, HeaderValue};
 
 pub use self::build::SchemeBuilder;
@@ -61,6 +63,12 @@ impl Protocol for Template {
 
     fn fields(&self) -> &[HeaderName] {
         &self.written
+    }
+
+    fn carries_signature(&self, name: &HeaderName) -> bool {
+        let formats = iter::once(&self.request).chain(&self.response);
+        let mut fields = formats.flat_map(|format| &format.fields);
+        fields.any(|(role, field)| *role == Role::Signature && field.name == name.as_str())
     }
 
     fn algorithm(&self) -> Algorithm {

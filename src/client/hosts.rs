@@ -1,0 +1,106 @@
+//! Where a request goes, and which key is for that place.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+
+use http::Uri;
+use http::header::HOST;
+use http::request::Parts;
+use http::uri::Authority;
+
+use crate::error::{ConfigError, Mistake};
+use crate::key::{Key, KeyQuery, KeyStore, Lookup};
+use crate::scheme::Target;
+
+/// Keys that are bound to the hosts which may see their signatures.
+///
+/// A request for any other host fails with [`NoKey`](crate::ClientErrorKind::NoKey): it is neither signed nor sent, so
+/// a redirect or a mistaken address leads nowhere.
+///
+/// ```
+/// use tower_hmac::{HmacClientLayer, HostKeys, Key, Scheme};
+///
+/// # fn main() -> Result<(), tower_hmac::ConfigError> {
+/// # let (ours, theirs) = (Key::generate("svc-a")?.0, Key::generate("svc-a")?.0);
+/// let keys = HostKeys::new([("api.example.com", ours), ("partner.example.org:8443", theirs)])?;
+/// let layer = HmacClientLayer::new(Scheme::native(), keys)?;
+/// # let _ = layer;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct HostKeys(Arc<HashMap<String, Key>>);
+
+impl HostKeys {
+    /// Binds each key to one authority: `host`, or `host:port` for a port that is not the scheme's own. Upper and
+    /// lower case are alike. One key may stand for several.
+    ///
+    /// # Errors
+    ///
+    /// When the list is empty, an authority stands in it twice, or a text is not an authority.
+    pub fn new<'a>(keys: impl IntoIterator<Item = (&'a str, Key)>) -> Result<Self, ConfigError> {
+        let mut all = HashMap::new();
+        for (authority, key) in keys {
+            Target::fixed(authority)?;
+            if all.insert(authority.to_ascii_lowercase(), key).is_some() {
+                return Err(Mistake::AuthorityTwice(authority.to_owned()).into());
+            }
+        }
+        match all.is_empty() {
+            true => Err(Mistake::NoAuthority.into()),
+            false => Ok(Self(Arc::new(all))),
+        }
+    }
+}
+
+impl KeyStore for HostKeys {
+    fn lookup(&self, query: &KeyQuery<'_>) -> Lookup {
+        let key = destination(query.head()).and_then(|authority| self.0.get(&*authority));
+        key.filter(|key| query.key_id().is_none_or(|id| id == key.id().as_str())).cloned().into()
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(&Key)) {
+        self.0.values().for_each(visit);
+    }
+}
+
+impl fmt::Debug for HostKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter()).finish()
+    }
+}
+
+/// The authority in lower case. `None` when there is none, or when URI and `Host` differ: nobody knows then which of
+/// them the layers below will follow.
+fn destination(head: &Parts) -> Option<Cow<'_, str>> {
+    let mut lines = head.headers.get_all(HOST).iter();
+    let host = match (lines.next(), lines.next()) {
+        (line, None) => line.map(|value| value.to_str()).transpose().ok()?,
+        (_, Some(_)) => return None,
+    };
+    let authority = match (head.uri.authority().map(Authority::as_str), host) {
+        (Some(one), Some(other)) if !one.eq_ignore_ascii_case(other) => return None,
+        (Some(one), _) | (None, Some(one)) => one,
+        (None, None) => return None,
+    };
+    Some(match authority.bytes().any(|b| b.is_ascii_uppercase()) {
+        true => Cow::Owned(authority.to_ascii_lowercase()),
+        false => Cow::Borrowed(authority),
+    })
+}
+
+/// Takes a port that the URI need not name out of it, unless `Host` is set: HTTP/1 clients leave it out of the `Host`
+/// that they write, so what was signed would not be what is sent.
+pub(super) fn drop_default_port(head: &mut Parts) {
+    let (Some(scheme), Some(authority)) = (head.uri.scheme_str(), head.uri.authority()) else { return };
+    let default = if matches!(scheme, "https" | "wss") { ":443" } else { ":80" };
+    let bare = authority.as_str().strip_suffix(default).or_else(|| authority.as_str().strip_suffix(':'));
+    let Some(Ok(bare)) = bare.filter(|_| !head.headers.contains_key(HOST)).map(Authority::try_from) else { return };
+    let mut parts = mem::take(&mut head.uri).into_parts();
+    parts.authority = Some(bare);
+    // A scheme and an authority go with any path.
+    head.uri = Uri::from_parts(parts).unwrap_or_default();
+}

@@ -1,0 +1,170 @@
+//! From the server's response to a verified one. The one place where the client meets the verifier.
+
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::Response;
+use http::response::Parts;
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use super::config::{Config, Demand};
+use super::error::{ClientError, ClientErrorKind};
+use super::excerpt::Excerpt;
+use crate::body::{Collector, Fault, HmacBody};
+use crate::error::BoxError;
+use crate::key::KeyId;
+use crate::rejection::{Rejection, RejectionKind};
+use crate::scheme::Exchange;
+use crate::verify::VerifyingResponse;
+
+/// The proof that a response was verified, in its extensions: it answers this request, and status and body are those
+/// that the server signed.
+///
+/// With the default settings every response has it. It tells responses apart where a setting lets others pass.
+///
+/// ```
+/// use tower_hmac::VerifiedResponse;
+///
+/// fn is_genuine<B>(response: &http::Response<B>) -> bool {
+///     response.extensions().get::<VerifiedResponse>().is_some()
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct VerifiedResponse {
+    key_id: KeyId,
+    timestamp: Option<u64>,
+}
+
+impl VerifiedResponse {
+    /// The key that signed both request and response.
+    #[must_use]
+    pub fn key_id(&self) -> &KeyId {
+        &self.key_id
+    }
+
+    /// When the response was signed, in Unix seconds. `None` when the scheme signs no time.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<u64> {
+        self.timestamp
+    }
+}
+
+/// What to do with a response.
+#[expect(clippy::large_enum_variant, reason = "a box would cost every response an allocation")]
+pub(super) enum Plan<RB> {
+    /// It can be handed on.
+    Release(Response<HmacBody<RB>>),
+    /// It can be handed on once its body is known to be right.
+    Verify(Receiving<RB>),
+    /// It cannot; a part of its body goes into the error.
+    Refuse(Excerpt<RB>),
+}
+
+pin_project! {
+    /// A response whose head is right and whose body is being read.
+    pub(super) struct Receiving<RB> {
+        head: Option<Parts>,
+        #[pin]
+        body: RB,
+        reading: Option<(VerifyingResponse, Collector, VerifiedResponse)>,
+    }
+}
+
+pub(super) fn plan<RB>(config: &Config, response: Response<RB>, exchange: &Exchange) -> Result<Plan<RB>, ClientError>
+where
+    RB: Body,
+    RB::Error: Into<BoxError>,
+{
+    let (mut head, body) = response.into_parts();
+    // Only what this layer verified has its proof.
+    head.extensions.remove::<VerifiedResponse>();
+    if passes(config, &head) {
+        return Ok(Plan::Release(Response::from_parts(head, HmacBody::passed(body))));
+    }
+    let checked = match check(config, &head, exchange) {
+        Ok(checked) => checked,
+        Err(error) => return Ok(Plan::Refuse(Excerpt::new(config, error, head, body))),
+    };
+    config.scheme.conceal(&mut head.headers);
+    let proof = VerifiedResponse { key_id: exchange.key_id().clone(), timestamp: checked.timestamp() };
+    if checked.is_bodiless() {
+        // Nothing was fed: the digest must be that of nothing, and nothing is handed on.
+        return match checked.finish(&head) {
+            Ok(()) => {
+                head.extensions.insert(proof);
+                Ok(Plan::Release(Response::from_parts(head, HmacBody::default())))
+            }
+            Err(rejection) => Err(ClientError::from(rejection).with_response(head, Bytes::new())),
+        };
+    }
+    match Collector::new(&body, config.response, &config.budget, &*config.clock) {
+        Ok(collector) => {
+            Ok(Plan::Verify(Receiving { head: Some(head), body, reading: Some((checked, collector, proof)) }))
+        }
+        Err(error) => Err(fault(error).with_response(head, Bytes::new())),
+    }
+}
+
+/// Whether a response is handed on as it is. Who signs must sign well: a response with any field of the scheme is
+/// verified.
+fn passes(config: &Config, head: &Parts) -> bool {
+    let signed = || config.scheme.protocol().fields().iter().any(|name| head.headers.contains_key(name));
+    match config.demand {
+        Demand::All => false,
+        // An unsigned 101 would hand on an unverified connection.
+        Demand::Successes => !head.status.is_success() && !head.status.is_informational() && !signed(),
+        Demand::Nothing => true,
+    }
+}
+
+fn check(config: &Config, head: &Parts, exchange: &Exchange) -> Result<VerifyingResponse, ClientError> {
+    let checked = config.verifier.check(head, exchange)?;
+    if let Some(tolerance) = config.tolerance {
+        let now = config.clock.now().ok_or(ClientErrorKind::Clock)?;
+        let time = checked.timestamp().ok_or(RejectionKind::Missing).map_err(Rejection::from)?;
+        tolerance.check(time, now).map_err(Rejection::from)?;
+    }
+    Ok(checked)
+}
+
+impl<RB> Receiving<RB>
+where
+    RB: Body,
+    RB::Error: Into<BoxError>,
+{
+    pub(super) fn poll(
+        self: Pin<&mut Self>,
+        config: &Config,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<HmacBody<RB>>, ClientError>> {
+        let this = self.project();
+        let Some((checked, collector, _)) = this.reading else { return Poll::Pending };
+        let take = &mut |frame: &Bytes, step: &[u8]| checked.take(step, |step| frame.slice_ref(step));
+        let read = ready!(collector.poll(this.body, cx, &*config.clock, take));
+        let (Some(mut head), Some((checked, _, proof))) = (this.head.take(), mem::take(this.reading)) else {
+            return Poll::Pending;
+        };
+        let verdict = read.map_err(fault);
+        let verdict = verdict.and_then(|frames| checked.finish(&head).map(|()| frames).map_err(ClientError::from));
+        Poll::Ready(match verdict {
+            Ok(frames) => {
+                head.extensions.insert(proof);
+                Ok(Response::from_parts(head, HmacBody::buffered(frames)))
+            }
+            Err(error) => Err(error.with_response(head, Bytes::new())),
+        })
+    }
+}
+
+fn fault(fault: Fault) -> ClientError {
+    match fault {
+        Fault::TooLarge => ClientErrorKind::ResponseTooLarge.into(),
+        Fault::Late => ClientErrorKind::ResponseTimeout.into(),
+        Fault::OverBudget => ClientErrorKind::Budget.into(),
+        Fault::Trailers => ClientErrorKind::ResponseTrailers.into(),
+        Fault::Broken(error) => ClientError::caused(ClientErrorKind::ResponseBody, error),
+    }
+}

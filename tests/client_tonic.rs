@@ -1,0 +1,93 @@
+//! The client layer over tonic's `Channel`: calls are signed; answers are verified as far as gRPC lets them be signed.
+
+mod support;
+
+#[allow(dead_code, reason = "`main` is for `cargo run`")]
+#[path = "../examples/tonic.rs"]
+mod example;
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+use http::Request;
+use support::net::{self, patient};
+use tonic::body::Body;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tower::ServiceBuilder;
+use tower_hmac::{ClientError, ClientErrorKind, HmacBody, HmacClientLayer, HmacLayer, Key, Scheme};
+
+fn layer(key: Key) -> HmacClientLayer {
+    HmacClientLayer::new(Scheme::native(), key).unwrap()
+}
+
+/// A call with this layer to this server: what tonic's client makes of it.
+async fn check(server: SocketAddr, layer: HmacClientLayer, service: &str) -> Result<ServingStatus, Status> {
+    let origin = format!("http://{server}");
+    let channel: Channel = Endpoint::from_shared(origin.clone()).unwrap().connect_lazy();
+    let client = ServiceBuilder::new()
+        .map_err(|error: ClientError| match error.kind() {
+            ClientErrorKind::Unsigned | ClientErrorKind::BadSignature => Status::unauthenticated(error.to_string()),
+            _ => Status::from_error(error.into()),
+        })
+        .layer(layer)
+        .map_request(|request: Request<HmacBody<Body>>| request.map(Body::new))
+        .service(channel);
+    let mut client = HealthClient::with_origin(client, origin.parse().unwrap());
+    let answer = patient(client.check(HealthCheckRequest { service: service.into() })).await?;
+    Ok(answer.into_inner().status())
+}
+
+#[tokio::test]
+async fn a_call_is_signed_and_served() {
+    let server = net::start(|listener| example::serve(listener, support::key())).await;
+    // The server of the example does not sign: a gRPC answer ends in trailers.
+    let lax = |key| layer(key).without_response_verification();
+    assert_eq!(check(server, lax(support::key()), "payments").await.unwrap(), ServingStatus::Serving);
+    assert_eq!(check(server, lax(support::key()), "nobody").await.unwrap_err().code(), Code::NotFound);
+    let stranger = Key::from_hex("svc-b", support::KEY_HEX).unwrap();
+    assert_eq!(check(server, lax(stranger), "payments").await.unwrap_err().code(), Code::Unauthenticated);
+    // By default nothing unsigned is believed.
+    let error = check(server, layer(support::key()), "payments").await.unwrap_err();
+    assert_eq!((error.code(), error.message()), (Code::Unauthenticated, "the response is not signed (status 200)"));
+}
+
+/// An answer that is a head alone is signed, its gRPC status too.
+#[tokio::test]
+async fn a_signed_answer_without_trailers_is_verified() {
+    let layers = HmacLayer::new(Scheme::native(), support::key()).unwrap();
+    let server = net::start(|listener| async move {
+        let (_, health) = tonic_health::server::health_reporter();
+        let incoming = TcpIncoming::from(listener);
+        tonic::transport::Server::builder().layer(layers).add_service(health).serve_with_incoming(incoming).await
+    })
+    .await;
+    assert_eq!(check(server, layer(support::key()), "nobody").await.unwrap_err().code(), Code::NotFound);
+    // One with trailers the server does not sign: its own error is unsigned.
+    let error = check(server, layer(support::key()), "").await.unwrap_err();
+    assert_eq!(error.code(), Code::Unauthenticated);
+}
+
+/// tonic finds its own error behind ours.
+#[tokio::test]
+async fn a_server_that_does_not_listen_is_unavailable() {
+    let error = check(([127, 0, 0, 1], 1).into(), layer(support::key()), "").await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable, "{error:?}");
+}
+
+/// The authority is signed before the channel sets it, so the client must know it.
+#[tokio::test]
+async fn without_an_origin_nothing_is_sent() {
+    let channel = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+    let client = ServiceBuilder::new()
+        .layer(layer(support::key()))
+        .map_request(|request: Request<HmacBody<Body>>| request.map(Body::new))
+        .service(channel);
+    let error = patient(HealthClient::new(client).check(HealthCheckRequest::default())).await.unwrap_err();
+    let ours: &ClientError = error.source().unwrap().downcast_ref().unwrap();
+    assert_eq!(ours.kind(), ClientErrorKind::Unsignable);
+}
