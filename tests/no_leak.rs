@@ -22,8 +22,8 @@ use tower_hmac::replay::{Claimed, MemoryReplayGuard};
 use tower_hmac::sign::{RequestSigner, ResponseSigner};
 use tower_hmac::verify::{RequestVerifier, ResponseVerifier};
 use tower_hmac::{
-    Algorithm, Answer, HmacBody, HmacLayer, Key, KeyId, KeyQuery, Keys, Lookup, Refusal, Rejection, RejectionKind,
-    Scheme, SignError, SignedHeaders, SignedTarget, Target, Verified,
+    Algorithm, Answer, HmacBody, HmacClientLayer, HmacLayer, HostKeys, Key, KeyId, KeyQuery, Keys, Lookup, Refusal,
+    Rejection, RejectionKind, Scheme, SignError, SignedHeaders, SignedTarget, Target, Verified, VerifiedResponse,
 };
 
 const SECRET: &str = "correct horse battery staple 42!";
@@ -179,10 +179,27 @@ async fn q_01_debug_of_every_public_type() {
     seen.show_error(&RejectionKind::BadMac);
     seen.show_error(&Rejection::from(RejectionKind::BadMac));
 
+    client_side(&mut seen).await;
     // Only the layer makes a Refusal: see below.
     let missing = |name: &String| name != "Refusal" && !seen.0.contains_key(name);
     let missing: Vec<_> = public_types().into_iter().filter(missing).collect();
     assert!(missing.is_empty(), "never printed: {missing:?}");
+}
+
+async fn client_side(seen: &mut Seen) {
+    let keys = HostKeys::new([("h", key())]).unwrap();
+    seen.show(&keys);
+    let layer = HmacClientLayer::new(Scheme::native(), keys).unwrap();
+    seen.show(&layer);
+    let ask = || Request::get("http://h/").body(Script::bytes(SECRET)).unwrap();
+    let mut client = layer.layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Script::bytes(SECRET)))));
+    seen.show(&client);
+    seen.show(&client.call(ask()));
+    let error = client.call(ask()).await.unwrap_err();
+    seen.show_error(&error);
+    seen.show_error(&error.kind());
+    let server = HmacLayer::new(Scheme::native(), key()).unwrap().layer(Inner::ok());
+    seen.show(layer.layer(server).oneshot(ask()).await.unwrap().extensions().get::<VerifiedResponse>().unwrap());
 }
 
 /// The names of all public structs and enums in the sources.
