@@ -2,18 +2,17 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::fmt::{Debug, Display};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use base64ct::{Base64, Base64UrlUnpadded, Encoding};
+use base64ct::{Base64, Encoding};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use support::NOW;
 use support::body::{Script, Step};
+use support::printed::{SECRET, Seen, assert_clean, key};
 use support::service::{Inner, send};
 use support::wire::{Wire, hex};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -23,68 +22,9 @@ use tower_hmac::scheme::{Field, Part, TimeFormat};
 use tower_hmac::sign::{RequestSigner, ResponseSigner};
 use tower_hmac::verify::{RequestVerifier, ResponseVerifier};
 use tower_hmac::{
-    Algorithm, Answer, HmacBody, HmacLayer, Key, KeyId, KeyQuery, Keys, Lookup, Refusal, Rejection, RejectionKind,
-    Scheme, SignError, SignedHeaders, SignedTarget, Target, Verified,
+    Algorithm, Answer, HmacBody, HmacClientLayer, HmacLayer, HostKeys, Key, KeyId, KeyQuery, Keys, Lookup, Refusal,
+    Rejection, RejectionKind, Scheme, SignError, SignedHeaders, SignedTarget, Target, Verified, VerifiedResponse,
 };
-
-const SECRET: &str = "correct horse battery staple 42!";
-
-fn key() -> Key {
-    Key::from_text("svc-a", SECRET).unwrap()
-}
-
-/// Every spelling in which something secret could be printed, without white space.
-fn needles() -> Vec<String> {
-    let list = |bytes: &[u8]| bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
-    let mut needles = Vec::new();
-    let mut pads = [[0x36_u8; 64], [0x5c; 64]];
-    for pad in &mut pads {
-        pad.iter_mut().zip(SECRET.bytes()).for_each(|(pad, byte)| *pad ^= byte);
-        let mut state =
-            [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
-        sha2::block_api::compress256(&mut state, &[*pad]);
-        needles.extend(state.iter().flat_map(|word| [word.to_string(), format!("{word:08x}"), format!("{word:08X}")]));
-    }
-    for secret in [SECRET.as_bytes(), &pads[0][..32], &pads[1][..32]] {
-        let hex = hex(secret);
-        needles.extend(hex.as_bytes().chunks(16).map(|part| String::from_utf8(part.to_vec()).unwrap()));
-        needles.push(hex[..16].to_uppercase());
-        for text in [Base64::encode_string(secret), Base64UrlUnpadded::encode_string(secret)] {
-            needles.push(text[..12].into());
-        }
-        needles.extend(secret.chunks(4).map(list));
-    }
-    needles.extend(SECRET.split(' ').map(String::from));
-    needles
-}
-
-#[track_caller]
-fn assert_clean(what: &str, text: &str) {
-    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    for needle in needles() {
-        assert!(!text.contains(&needle), "{what} shows {needle:?}: {text}");
-    }
-}
-
-/// What was printed, by type.
-#[derive(Default)]
-struct Seen(BTreeMap<String, usize>);
-
-impl Seen {
-    #[track_caller]
-    fn show<T: Debug>(&mut self, value: &T) {
-        let name = std::any::type_name::<T>().split('<').next().unwrap().rsplit("::").next().unwrap().to_owned();
-        assert_clean(&name, &format!("{value:?}"));
-        assert_clean(&name, &format!("{value:#?}"));
-        *self.0.entry(name).or_default() += 1;
-    }
-
-    #[track_caller]
-    fn show_error<T: Debug + Display>(&mut self, value: &T) {
-        assert_clean("an error", &value.to_string());
-        self.show(value);
-    }
-}
 
 #[test]
 fn the_needles_are_found() {
@@ -181,6 +121,7 @@ async fn q_01_debug_of_every_public_type() {
     seen.show_error(&RejectionKind::BadMac);
     seen.show_error(&Rejection::from(RejectionKind::BadMac));
 
+    client_side(&mut seen).await;
     let builder = Scheme::builder("own").signature(Field::header("x-signature")).message([Part::Body]);
     seen.show(&builder);
     seen.show(&Field::header("x-signature"));
@@ -201,6 +142,22 @@ async fn q_01_debug_of_every_public_type() {
     let missing = |name: &String| !elsewhere.contains(&&**name) && !seen.0.contains_key(name);
     let missing: Vec<_> = public_types().into_iter().filter(missing).collect();
     assert!(missing.is_empty(), "never printed: {missing:?}");
+}
+
+async fn client_side(seen: &mut Seen) {
+    let keys = HostKeys::new([("h", key())]).unwrap();
+    seen.show(&keys);
+    let layer = HmacClientLayer::new(Scheme::native(), keys).unwrap();
+    seen.show(&layer);
+    let ask = || Request::get("http://h/").body(Script::bytes(SECRET)).unwrap();
+    let mut client = layer.layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Script::bytes(SECRET)))));
+    seen.show(&client);
+    seen.show(&client.call(ask()));
+    let error = client.call(ask()).await.unwrap_err();
+    seen.show_error(&error);
+    seen.show_error(&error.kind());
+    let server = HmacLayer::new(Scheme::native(), key()).unwrap().layer(Inner::ok());
+    seen.show(layer.layer(server).oneshot(ask()).await.unwrap().extensions().get::<VerifiedResponse>().unwrap());
 }
 
 /// The names of all public structs and enums in the sources.

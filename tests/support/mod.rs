@@ -6,6 +6,7 @@ pub mod bad_peer;
 pub mod body;
 pub mod net;
 pub mod peer;
+pub mod printed;
 pub mod quickstart;
 pub mod service;
 pub mod tools;
