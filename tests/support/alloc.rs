@@ -29,6 +29,11 @@ pub fn measure<T>(work: impl FnOnce() -> T) -> (T, Heap) {
     (out, HEAP.get())
 }
 
+/// What the current [`measure`] has counted so far.
+pub fn now() -> Heap {
+    HEAP.get()
+}
+
 fn take(bytes: usize) {
     // Threads allocate after their locals are gone, too.
     let _ = HEAP.try_with(|heap| {
