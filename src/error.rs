@@ -30,6 +30,8 @@ pub(crate) enum Mistake {
     KeyAlgorithm { scheme: &'static str, wanted: &'static str, found: &'static str },
     KeyId(&'static str),
     TooManyKeys,
+    KeyNeverValid(String),
+    SameKey(String, String),
     NoRandomness,
     Tolerance,
     SignedHeader { name: String, why: &'static str },
@@ -67,6 +69,10 @@ impl fmt::Display for ConfigError {
             }
             Mistake::KeyId(why) => write!(f, "the key id {why}"),
             Mistake::TooManyKeys => write!(f, "more than {} keys for one key id", crate::key::MAX_KEYS),
+            Mistake::KeyNeverValid(id) => write!(f, "a key of {id:?} ends before it begins"),
+            Mistake::SameKey(id, other) => {
+                write!(f, "{id:?} and {other:?} have the same secret, or secrets that are the same to HMAC")
+            }
             Mistake::NoRandomness => f.write_str("the operating system gave no random bytes"),
             Mistake::Tolerance => f.write_str("a tolerance must lie between one second and one hour, in whole seconds"),
             Mistake::SignedHeader { name, why } => write!(f, "header {name:?} cannot be signed: {why}"),
