@@ -1,10 +1,16 @@
-//! Accepting a message once: [`ReplayGuard`] and the one in memory.
+//! Accepting a message once: [`ReplayGuard`], the one in memory, and the one in Redis.
 
+mod conformance;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 
 use std::sync::Arc;
 
+pub use self::conformance::{Nonconformance, conformance};
 pub use self::memory::MemoryReplayGuard;
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisGuardError, RedisReplayGuard};
 use crate::answer::Answer;
 use crate::key::KeyId;
 

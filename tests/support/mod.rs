@@ -5,6 +5,9 @@ pub mod alloc;
 pub mod body;
 pub mod net;
 pub mod quickstart;
+#[cfg(feature = "redis")]
+pub mod redis;
+pub mod scripted;
 pub mod service;
 pub mod tools;
 pub mod vectors;
