@@ -4,6 +4,8 @@
 pub mod alloc;
 pub mod body;
 pub mod net;
+#[cfg(feature = "redis")]
+pub mod nodes;
 pub mod quickstart;
 #[cfg(feature = "redis")]
 pub mod redis;

@@ -5,6 +5,7 @@ use futures_util::future::BoxFuture;
 use redis::aio::ConnectionLike;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
 use redis::{Cmd, RedisResult, Value};
 
 use super::link::Link;
@@ -23,5 +24,16 @@ impl Link for Cluster {
     fn send(&self, command: Cmd) -> BoxFuture<'static, RedisResult<Value>> {
         let mut connection = self.0.clone();
         async move { connection.req_packed_command(&command).await }.boxed()
+    }
+
+    fn send_to_all(&self, command: Cmd) -> BoxFuture<'static, RedisResult<Value>> {
+        let mut connection = self.0.clone();
+        let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+        async move { connection.route_command(command, all).await }.boxed()
+    }
+
+    /// A node that is silent says nothing about the others.
+    fn is_single(&self) -> bool {
+        false
     }
 }

@@ -49,6 +49,9 @@ impl Attempt {
     }
 
     pub(super) fn failed(&mut self, link: &dyn Link) {
+        if !link.is_single() {
+            return;
+        }
         let mut state = self.health.state();
         let since = *state.silent.get_or_insert_with(Instant::now);
         if since.elapsed() >= SILENCE {

@@ -13,6 +13,16 @@ pub(super) trait Link: Send + Sync + 'static {
     /// Sends a command once. The future may be dropped at any await: its answer is then thrown away when it comes.
     fn send(&self, command: Cmd) -> BoxFuture<'static, RedisResult<Value>>;
 
+    /// Sends a command to every node that may be given entries.
+    fn send_to_all(&self, command: Cmd) -> BoxFuture<'static, RedisResult<Value>> {
+        self.send(command)
+    }
+
+    /// Whether an answer to one command says that the next will be answered.
+    fn is_single(&self) -> bool {
+        true
+    }
+
     /// Gives a connection up that does not answer: a new one is made.
     fn renew(&self) {}
 }

@@ -111,7 +111,7 @@ impl RedisReplayGuard {
     pub async fn check(&self) -> Result<(), RedisGuardError> {
         let mut command = redis::cmd("CONFIG");
         command.arg("GET").arg("maxmemory-policy");
-        let answer = tokio::time::timeout(PATIENCE, self.link.send(command)).await;
+        let answer = tokio::time::timeout(PATIENCE, self.link.send_to_all(command)).await;
         match answer.map_err(|_| RedisGuardError::late())? {
             Ok(value) => match error::policies(&value).into_iter().find(|policy| policy != "noeviction") {
                 Some(policy) => Err(RedisGuardError::evicts(policy)),
