@@ -38,6 +38,7 @@ pub(crate) enum Mistake {
     Authority(String),
     NoAuthority,
     GuardCapacity,
+    Lease,
 }
 
 impl From<Mistake> for ConfigError {
@@ -80,6 +81,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "{text:?} is not an authority: write host or host:port, as clients send it")
             }
             Mistake::NoAuthority => f.write_str("the set of authorities is empty"),
+            Mistake::Lease => f.write_str("a lease must last between one second and one hour, in whole seconds"),
             Mistake::GuardCapacity => f.write_str("a replay guard needs room for at least one entry"),
         }
     }

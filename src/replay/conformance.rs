@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use super::{Claimed, ReplayClaim, ReplayGuard};
+use super::{Claimed, Lease, ReplayClaim, ReplayGuard, Settled};
 use crate::answer::Answer;
 use crate::error::ConfigError;
 use crate::key::KeyId;
@@ -34,6 +34,7 @@ pub async fn conformance(guard: &dyn ReplayGuard, now: u64) -> Result<(), Noncon
     run.names().await?;
     run.time().await?;
     run.at_once().await?;
+    run.leases().await?;
     run.dropped().await
 }
 
@@ -128,6 +129,35 @@ impl<'g> Run<'g> {
             verdict("64 equal claims at once", right, format_args!("{fresh} are Fresh, {seen} are Seen"))?;
         }
         Ok(())
+    }
+
+    /// For a guard that knows leases.
+    async fn leases(&self) -> Result<(), Nonconformance> {
+        let (spent, freed) = (self.claim("spent"), self.claim("released"));
+        let take = async |claim: &ReplayClaim<'_>| {
+            let lease = Lease::new(claim, 30);
+            (wait(self.guard.lease(claim, &lease)).await, lease)
+        };
+        let (answer, first) = take(&spent).await;
+        if answer == Claimed::Unavailable {
+            return Ok(());
+        }
+        verdict("a lease", answer == Claimed::Fresh, format_args!("{answer:?}"))?;
+        self.expect("a claim while it is leased", spent, Claimed::Seen).await?;
+        let (answer, _) = take(&spent).await;
+        verdict("a lease while it is leased", answer == Claimed::Seen, format_args!("{answer:?}"))?;
+        wait(self.guard.settle(&spent, &first, Settled::Spent)).await;
+        wait(self.guard.settle(&spent, &first, Settled::Released)).await;
+        self.expect("a claim when the lease was settled as spent", spent, Claimed::Seen).await?;
+
+        let (_, first) = take(&freed).await;
+        wait(self.guard.settle(&freed, &first, Settled::Released)).await;
+        let (answer, second) = take(&freed).await;
+        verdict("a lease after a release", answer == Claimed::Fresh, format_args!("{answer:?}"))?;
+        wait(self.guard.settle(&freed, &second, Settled::Released)).await;
+        self.expect("a claim after a release", freed, Claimed::Fresh).await?;
+        wait(self.guard.settle(&freed, &second, Settled::Released)).await;
+        self.expect("a claim after a release by somebody else", freed, Claimed::Seen).await
     }
 
     /// A claim that nobody waits for is spent or is not; what comes after it gets answers of its own.

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::shared::{Bounds, Shared};
-use super::{Claimed, ReplayClaim, ReplayGuard};
+use super::{Claimed, Lease, ReplayClaim, ReplayGuard, Settled};
 use crate::answer::Answer;
 use crate::clock::Tolerance;
 use crate::error::{ConfigError, Mistake};
@@ -114,11 +114,15 @@ impl MemoryReplayGuard {
     /// [`ReplayGuard::claim`], whose answer is always there at once.
     #[must_use]
     pub fn spend(&self, claim: &ReplayClaim<'_>) -> Claimed {
+        self.enter(claim, claim.valid_until)
+    }
+
+    fn enter(&self, claim: &ReplayClaim<'_>, until: u64) -> Claimed {
         let restarted = self.restarted.is_some_and(|until| claim.valid_until <= until);
         if restarted || claim.valid_until < claim.now {
             return Claimed::Expired;
         }
-        self.shared.claim(claim, claim.valid_until, self.bounds).unwrap_or(Claimed::Unavailable)
+        self.shared.claim(claim, until, self.bounds).unwrap_or(Claimed::Unavailable)
     }
 
     fn sized(capacity: usize) -> Self {
@@ -136,6 +140,22 @@ impl Default for MemoryReplayGuard {
 impl ReplayGuard for MemoryReplayGuard {
     fn claim(&self, claim: &ReplayClaim<'_>) -> Answer<Claimed> {
         self.spend(claim).into()
+    }
+
+    fn lease(&self, claim: &ReplayClaim<'_>, lease: &Lease) -> Answer<Claimed> {
+        self.enter(claim, lease.until()).into()
+    }
+
+    fn settle(&self, claim: &ReplayClaim<'_>, lease: &Lease, outcome: Settled) -> Answer<()> {
+        let until = match outcome {
+            Settled::Spent => claim.valid_until,
+            Settled::Released => 0,
+        };
+        // Of one nonce, no two leases end in the same second: the second one begins when the first is over.
+        if self.shared.settle(claim, lease.until(), until) == Some(false) && outcome == Settled::Spent {
+            let _ = self.spend(claim);
+        }
+        Answer::Ready(())
     }
 }
 

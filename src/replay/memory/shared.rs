@@ -59,6 +59,17 @@ impl Shared {
         }
     }
 
+    /// Gives an entry that lives until `from` another end. `Some(false)` when there is no entry of this name.
+    pub(super) fn settle(&self, claim: &ReplayClaim<'_>, from: u64, until: u64) -> Option<bool> {
+        let name = self.name(claim);
+        let mut shard = self.shard(name)?;
+        let Some(entry) = shard.find(name) else { return Some(false) };
+        if entry.until() == from.min(LAST_SECOND) {
+            entry.extend(until);
+        }
+        Some(true)
+    }
+
     fn enter(&self, name: u64, claim: &ReplayClaim<'_>, until: u64, now: u64, bounds: Bounds) -> Option<Claimed> {
         let mut shard = self.shard(name)?;
         if let Some(entry) = shard.find(name) {

@@ -15,7 +15,7 @@ use redis::{Cmd, Value};
 pub use self::error::RedisGuardError;
 use self::health::Health;
 use self::link::{Link, Single};
-use super::{Claimed, ReplayClaim, ReplayGuard};
+use super::{Claimed, Lease, ReplayClaim, ReplayGuard, Settled};
 use crate::answer::Answer;
 use crate::mac::BodyHash;
 
@@ -28,6 +28,8 @@ use crate::mac::BodyHash;
 /// Redis must forget nothing on its own: `maxmemory-policy noeviction`, which is checked where `CONFIG GET` is allowed.
 /// A message may pass twice if Redis loses a write that it acknowledged: after a crash without `appendfsync always`, or
 /// in a failover. Give the guard a database or a [`prefix`](Self::prefix) of its own for each application and stage.
+///
+/// With [`AtLeastOnce`](super::AtLeastOnce) a lease is settled by a second command, `EVAL`.
 ///
 /// For TLS (`rediss://`), enable a TLS feature of the `redis` crate. Needs a tokio runtime.
 ///
@@ -139,6 +141,16 @@ impl RedisReplayGuard {
         [&*self.prefix, digest.as_str()].concat()
     }
 
+    fn set(&self, claim: &ReplayClaim<'_>, value: &str, until: u64) -> Answer<Claimed> {
+        if claim.valid_until < claim.now {
+            return Claimed::Expired.into();
+        }
+        let mut command = redis::cmd("SET");
+        command.arg(self.name(claim)).arg(value).arg("NX").arg("PX").arg(life(until, claim.now));
+        let answer = self.send(command);
+        Answer::later(async move { claimed(answer.await.as_ref()) })
+    }
+
     /// Sends one command, once. `None` when there was no answer, or one that says that Redis is not itself.
     fn send(&self, command: Cmd) -> impl Future<Output = Option<Value>> + Send + use<> {
         let (link, health, deadline) = (Arc::clone(&self.link), Arc::clone(&self.health), self.deadline);
@@ -182,15 +194,33 @@ fn claimed(answer: Option<&Value>) -> Claimed {
 
 impl ReplayGuard for RedisReplayGuard {
     fn claim(&self, claim: &ReplayClaim<'_>) -> Answer<Claimed> {
-        if claim.valid_until < claim.now {
-            return Claimed::Expired.into();
-        }
-        let mut command = redis::cmd("SET");
-        let life = life(claim.valid_until, claim.now);
-        command.arg(self.name(claim)).arg(1).arg("NX").arg("PX").arg(life);
-        let answer = self.send(command);
-        Answer::later(async move { claimed(answer.await.as_ref()) })
+        self.set(claim, "1", claim.valid_until)
     }
+
+    fn lease(&self, claim: &ReplayClaim<'_>, lease: &Lease) -> Answer<Claimed> {
+        self.set(claim, &holder(lease), lease.until())
+    }
+
+    fn settle(&self, claim: &ReplayClaim<'_>, lease: &Lease, outcome: Settled) -> Answer<()> {
+        let life = match outcome {
+            Settled::Spent if claim.valid_until >= claim.now => life(claim.valid_until, claim.now),
+            _ => 0,
+        };
+        let mut command = redis::cmd("EVAL");
+        command.arg(SETTLE).arg(1).arg(self.name(claim)).arg(holder(lease)).arg(life);
+        let answer = self.send(command);
+        Answer::later(async move { drop(answer.await) })
+    }
+}
+
+/// Spends the entry for as long as the claim is valid, or removes it; only for the holder, or where nobody is.
+const SETTLE: &str = "local holder = redis.call('GET', KEYS[1]) \
+    if holder and holder ~= ARGV[1] then return 0 end \
+    if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end \
+    redis.call('SET', KEYS[1], '1', 'PX', ARGV[2]) return 1";
+
+fn holder(lease: &Lease) -> String {
+    format!("{:032x}", lease.holder())
 }
 
 impl fmt::Debug for RedisReplayGuard {
