@@ -163,6 +163,11 @@ impl Tolerance {
         }
     }
 
+    /// The latest time that a message may bear.
+    pub(crate) fn latest(self, now: u64) -> u64 {
+        now.saturating_add(self.future)
+    }
+
     /// The last second in which a message of this time must be remembered.
     pub(crate) fn remember_until(self, timestamp: u64) -> u64 {
         timestamp.saturating_add(self.past).saturating_add(SKEW)

@@ -32,6 +32,8 @@ pub(crate) enum Mistake {
     KeyAlgorithm { scheme: &'static str, wanted: Algorithm, found: Algorithm },
     KeyId(&'static str),
     TooManyKeys,
+    KeyNeverValid(String),
+    SameKey(String, String),
     NoRandomness,
     Tolerance,
     SignedHeader { name: String, why: &'static str },
@@ -41,6 +43,7 @@ pub(crate) enum Mistake {
     GuardCapacity,
     Scheme { name: &'static str, why: String },
     Url(String),
+    Lease,
 }
 
 impl From<Mistake> for ConfigError {
@@ -73,6 +76,10 @@ impl fmt::Display for ConfigError {
             }
             Mistake::KeyId(why) => write!(f, "the key id {why}"),
             Mistake::TooManyKeys => write!(f, "more than {} keys for one key id", crate::key::MAX_KEYS),
+            Mistake::KeyNeverValid(id) => write!(f, "a key of {id:?} ends before it begins"),
+            Mistake::SameKey(id, other) => {
+                write!(f, "{id:?} and {other:?} have the same secret, or secrets that are the same to HMAC")
+            }
             Mistake::NoRandomness => f.write_str("the operating system gave no random bytes"),
             Mistake::Tolerance => f.write_str("a tolerance must lie between one second and one hour, in whole seconds"),
             Mistake::SignedHeader { name, why } => write!(f, "header {name:?} cannot be signed: {why}"),
@@ -83,6 +90,7 @@ impl fmt::Display for ConfigError {
             Mistake::NoAuthority => f.write_str("the set of authorities is empty"),
             Mistake::Scheme { name, why } => write!(f, "scheme {name} cannot be: {why}"),
             Mistake::Url(text) => write!(f, "{text:?} is not an absolute URL as this scheme wants it"),
+            Mistake::Lease => f.write_str("a lease must last between one second and one hour, in whole seconds"),
             Mistake::GuardCapacity => f.write_str("a replay guard needs room for at least one entry"),
         }
     }

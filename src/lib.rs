@@ -36,9 +36,13 @@ pub use self::client::{
     ClientError, ClientErrorKind, ClientFuture, HmacClient, HmacClientLayer, HostKeys, VerifiedResponse,
 };
 pub use self::error::{BoxError, ConfigError, SignError};
-pub use self::key::{Key, KeyId, KeyQuery, KeyStore, Keys, Lookup, MAX_KEYS};
+#[cfg(feature = "key-cache")]
+pub use self::key::CachingKeyStore;
+pub use self::key::{AsyncKeys, Key, KeyId, KeyQuery, KeyRing, KeyStore, Keys, Lookup, MAX_KEYS, RingKey};
 pub use self::mac::{Algorithm, Mac, Tag};
 pub use self::rejection::{Rejection, RejectionKind};
 pub use self::scheme::{Encoding, Exchange, Scheme, SignedHeaders, SignedTarget, Target};
+#[cfg(feature = "axum")]
+pub use self::server::NotVerified;
 pub use self::server::{HmacLayer, HmacService, Refusal, Renderer, ResponseFuture};
 pub use self::verify::Verified;

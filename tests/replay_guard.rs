@@ -152,8 +152,12 @@ fn a_claim_whose_time_is_over_is_expired_and_leaves_no_entry() {
     assert_eq!(guard.spend(&claim(&key, "one", 1000, 1000)), Claimed::Fresh);
     // Its entry may be gone, so it must not be asked for again.
     assert_eq!(guard.spend(&claim(&key, "one", 1000, 1001)), Claimed::Expired);
-    assert_eq!(guard.spend(&claim(&key, "edge", 0, 0)), Claimed::Fresh);
-    assert_eq!(guard.spend(&claim(&key, "edge", u64::MAX, u64::MAX)), Claimed::Fresh);
+    for edge in [0, 1, 1 << 31, 1 << 32, 1 << 40, u64::MAX] {
+        let guard = MemoryReplayGuard::new();
+        assert_eq!(guard.spend(&claim(&key, "edge", edge, edge)), Claimed::Fresh, "{edge}");
+        assert_eq!(guard.spend(&claim(&key, "edge", edge, edge)), Claimed::Seen, "{edge}");
+        assert_eq!(guard.spend(&claim(&key, "edge", u64::MAX, edge)), Claimed::Seen, "{edge}");
+    }
 }
 
 #[test]

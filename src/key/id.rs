@@ -1,7 +1,8 @@
 //! The public name of a secret.
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock};
 
 use crate::error::{ConfigError, Mistake};
 
@@ -18,7 +19,10 @@ use crate::error::{ConfigError, Mistake};
 /// # }
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct KeyId(Arc<str>);
+pub struct KeyId {
+    text: Arc<str>,
+    hash: u64,
+}
 
 impl KeyId {
     /// Takes a name.
@@ -29,7 +33,7 @@ impl KeyId {
     pub fn new(id: &str) -> Result<Self, ConfigError> {
         match id.len() {
             0 => Err(Mistake::KeyId("is empty").into()),
-            1..=256 if id.bytes().all(|b| b.is_ascii_graphic()) => Ok(Self(id.into())),
+            1..=256 if id.bytes().all(|b| b.is_ascii_graphic()) => Ok(Self { text: id.into(), hash: hash(id) }),
             1..=256 => Err(Mistake::KeyId("holds something else than visible ASCII").into()),
             _ => Err(Mistake::KeyId("is longer than 256 bytes").into()),
         }
@@ -38,18 +42,28 @@ impl KeyId {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
+
+    /// A keyed hash of the name, the same for as long as the process runs.
+    pub(crate) fn hash64(&self) -> u64 {
+        self.hash
+    }
+}
+
+fn hash(id: &str) -> u64 {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    KEY.hash_one(id)
 }
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(&self.text, f)
     }
 }

@@ -1,6 +1,10 @@
 //! Secrets: [`Key`], its [`KeyId`], and where keys come from ([`KeyStore`]).
 
+#[cfg(feature = "key-cache")]
+mod cache;
 mod id;
+mod later;
+mod ring;
 mod store;
 
 use std::fmt;
@@ -8,7 +12,11 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+#[cfg(feature = "key-cache")]
+pub use self::cache::CachingKeyStore;
 pub use self::id::KeyId;
+pub use self::later::AsyncKeys;
+pub use self::ring::{KeyRing, RingKey};
 pub(crate) use self::store::Data;
 pub use self::store::{KeyQuery, KeyStore, Keys, Lookup, MAX_KEYS};
 use crate::encoding;

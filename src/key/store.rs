@@ -2,31 +2,39 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::request::Parts;
 
 use super::Key;
 use crate::answer::Answer;
+use crate::clock::{Clock, SystemClock};
 use crate::error::{BoxError, ConfigError, Mistake};
 
 /// The most keys that may be accepted under one id at a time: each costs one MAC per request.
 pub const MAX_KEYS: usize = 4;
 
-/// What is known when a key is looked up: the key id, and the head of the request.
+/// What is known when a key is looked up: the key id, the head of the request, and the layer's clock.
 ///
-/// Nothing of it is authentic yet.
-#[derive(Clone, Copy, Debug)]
+/// Nothing of the request is authentic yet.
+#[derive(Clone, Copy)]
 pub struct KeyQuery<'a> {
     key_id: Option<&'a str>,
     head: &'a Parts,
+    clock: Option<&'a dyn Clock>,
 }
 
 impl<'a> KeyQuery<'a> {
-    /// A query as the layer makes it: for testing a store.
+    /// A query as the layer makes it, on the system's clock: for testing a store.
     #[must_use]
     pub fn new(key_id: Option<&'a str>, head: &'a Parts) -> Self {
-        Self { key_id, head }
+        Self { key_id, head, clock: None }
+    }
+
+    /// The same query on another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: &'a dyn Clock) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     /// The key id that the message names. `None` when the scheme has no key ids.
@@ -39,6 +47,24 @@ impl<'a> KeyQuery<'a> {
     #[must_use]
     pub fn head(&self) -> &'a Parts {
         self.head
+    }
+
+    /// The present second (Unix time) on the layer's clock, or `None` when it has failed.
+    #[must_use]
+    pub fn now(&self) -> Option<u64> {
+        self.clock().now()
+    }
+
+    /// The layer's clock.
+    pub(crate) fn clock(&self) -> &'a dyn Clock {
+        static SYSTEM: LazyLock<SystemClock> = LazyLock::new(SystemClock::default);
+        self.clock.unwrap_or(&*SYSTEM)
+    }
+}
+
+impl fmt::Debug for KeyQuery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyQuery").field("key_id", &self.key_id).field("head", self.head).finish_non_exhaustive()
     }
 }
 
@@ -85,6 +111,13 @@ impl Keys {
     #[must_use]
     pub fn with_data<T: Send + Sync + 'static>(self, data: T) -> Self {
         Self { data: Some(Arc::new(data)), ..self }
+    }
+
+    /// Of at most [`MAX_KEYS`], the rest is dropped; `None` of none.
+    pub(super) fn valid<'k>(keys: impl Iterator<Item = &'k Key>) -> Option<Self> {
+        let mut all = keys.cloned();
+        let keys = std::array::from_fn(|_| all.next());
+        keys.iter().any(Option::is_some).then_some(Self { keys, data: None })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Key> {
@@ -137,7 +170,7 @@ impl From<Option<Keys>> for Lookup {
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use std::sync::Arc;
+/// use std::sync::{Arc, LazyLock};
 /// use tower_hmac::{Answer, Key, KeyQuery, KeyStore, Keys, Lookup};
 ///
 /// struct Database(Arc<HashMap<String, Key>>); // stands for a connection pool

@@ -1,10 +1,19 @@
-//! Accepting a message once: [`ReplayGuard`] and the one in memory.
+//! Accepting a message once: [`ReplayGuard`], the one in memory, and the one in Redis.
 
+mod conformance;
+mod lease;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 
 use std::sync::Arc;
 
+pub use self::conformance::{Nonconformance, conformance};
+pub use self::lease::{AtLeastOnce, Lease, Settled};
+pub(crate) use self::lease::{Held, Settling};
 pub use self::memory::MemoryReplayGuard;
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisGuardError, RedisReplayGuard};
 use crate::answer::Answer;
 use crate::key::KeyId;
 
@@ -68,11 +77,40 @@ pub enum Claimed {
 pub trait ReplayGuard: Send + Sync + 'static {
     /// Spends a nonce. A later answer may be dropped at any await: the nonce is then spent or it is not.
     fn claim(&self, claim: &ReplayClaim<'_>) -> Answer<Claimed>;
+
+    /// Takes a nonce until the lease is over, unless it is spent or taken. A guard that knows no leases is
+    /// [`Unavailable`](Claimed::Unavailable) for them.
+    fn lease(&self, _claim: &ReplayClaim<'_>, _lease: &Lease) -> Answer<Claimed> {
+        Claimed::Unavailable.into()
+    }
+
+    /// Ends a lease. If it ran out meanwhile, the nonce is spent nevertheless or is free already; if somebody else took
+    /// it, it is left alone. What fails here is not told to anybody: the lease runs out.
+    fn settle(&self, _claim: &ReplayClaim<'_>, _lease: &Lease, _outcome: Settled) -> Answer<()> {
+        Answer::Ready(())
+    }
+
+    /// How long the layer is to lease what it claims, if it is: see [`AtLeastOnce`].
+    fn lease_seconds(&self) -> Option<u64> {
+        None
+    }
 }
 
 impl<G: ReplayGuard + ?Sized> ReplayGuard for Arc<G> {
     fn claim(&self, claim: &ReplayClaim<'_>) -> Answer<Claimed> {
         (**self).claim(claim)
+    }
+
+    fn lease(&self, claim: &ReplayClaim<'_>, lease: &Lease) -> Answer<Claimed> {
+        (**self).lease(claim, lease)
+    }
+
+    fn settle(&self, claim: &ReplayClaim<'_>, lease: &Lease, outcome: Settled) -> Answer<()> {
+        (**self).settle(claim, lease, outcome)
+    }
+
+    fn lease_seconds(&self) -> Option<u64> {
+        (**self).lease_seconds()
     }
 }
 

@@ -47,7 +47,8 @@ impl Admission {
             match self {
                 Self::Head => {
                     let credentials = config.verifier.read(head)?;
-                    match config.keys.lookup(&KeyQuery::new(credentials.key_id(), head)) {
+                    let query = KeyQuery::new(credentials.key_id(), head).with_clock(&*config.clock);
+                    match config.keys.lookup(&query) {
                         Answer::Ready(found) => self.check(config, head, &credentials, found, &*body)?,
                         Answer::Later(found) => *self = Self::Keys(found),
                     }

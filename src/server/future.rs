@@ -24,14 +24,14 @@ use crate::body::{Frames, HmacBody};
 use crate::error::BoxError;
 use crate::observe;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::replay::Claimed;
+use crate::replay::{Claimed, Held, Settling};
 use crate::scheme::Exchange;
 use crate::verify::Authentic;
 
 pin_project! {
     /// The future of an [`HmacService`](crate::HmacService).
     ///
-    /// Dropping it at any moment gives everything back; a nonce that was claimed stays spent.
+    /// Dropping it at any moment gives everything back; a nonce that was claimed stays spent, or its lease runs out.
     pub struct ResponseFuture<S, B, RB>
     where
         S: Service<Request<HmacBody<B>>>,
@@ -40,6 +40,7 @@ pin_project! {
         service: Option<S>,
         head: Option<Parts>,
         grpc: bool,
+        lease: Option<Held>,
         #[pin]
         body: Option<B>,
         #[pin]
@@ -60,6 +61,8 @@ pin_project! {
         Claiming { request: Option<(Authentic, Frames)>, claimed: Pin<Box<dyn Future<Output = Claimed> + Send>> },
         // The service works.
         Calling { #[pin] future: F, exchange: Option<Exchange> },
+        // The service has answered; the replay guard notes it.
+        Settling { answered: Option<(Response<RB>, Exchange)>, settling: Settling },
         // The response is buffered to be signed.
         Answering { #[pin] answering: Answering<RB> },
         // The response is out.
@@ -80,7 +83,7 @@ where
         config.verifier.scheme().conceal(&mut head.headers);
         let grpc = head.headers.get(CONTENT_TYPE).is_some_and(is_grpc);
         let state = State::Admitting { admission: Admission::Head };
-        Self { config, service: Some(service), head: Some(head), grpc, body: Some(body), state }
+        Self { config, service: Some(service), head: Some(head), grpc, lease: None, body: Some(body), state }
     }
 
     fn poll_request(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Step<RB>, S::Error>> {
@@ -119,7 +122,7 @@ where
                 let Some((authentic, frames)) = request.take() else { return Poll::Pending };
                 let now = this.config.clock.now().ok_or(Rejection::from(RejectionKind::Clock));
                 let claim = now.and_then(|now| authentic.replay_claim(now));
-                match claim.map(|claim| this.config.guard.claim(&claim)) {
+                match claim.map(|claim| Held::claim(&this.config.guard, &claim, this.lease)) {
                     Ok(Answer::Ready(claimed)) => Poll::Ready(Ok(self.call(authentic, frames, claimed))),
                     Ok(Answer::Later(claimed)) => {
                         this.state.set(State::Claiming { request: Some((authentic, frames)), claimed });
@@ -151,6 +154,18 @@ where
             this.state.set(State::Calling { future, exchange });
         }
         Step::Continue
+    }
+
+    fn answer(self: Pin<&mut Self>, response: Response<RB>, exchange: Exchange) -> Step<RB> {
+        let mut this = self.project();
+        match answering::plan(this.config, response, exchange) {
+            Ok(Plan::Send(response)) => Step::Send(response),
+            Ok(Plan::Buffer(answering)) => {
+                this.state.set(State::Answering { answering });
+                Step::Continue
+            }
+            Err(rejection) => Step::Refuse(rejection),
+        }
     }
 
     fn refuse(self: Pin<&mut Self>, rejection: &Rejection) -> Response<HmacBody<RB>> {
@@ -193,14 +208,19 @@ where
                 StateProj::Calling { future, exchange } => {
                     let response = ready!(future.poll(cx))?;
                     let Some(exchange) = mem::take(exchange) else { return Poll::Pending };
-                    match answering::plan(this.config, response, exchange) {
-                        Ok(Plan::Send(response)) => Step::Send(response),
-                        Ok(Plan::Buffer(answering)) => {
-                            this.state.set(State::Answering { answering });
+                    let lease = this.lease.take();
+                    match lease.and_then(|lease| lease.settle(response.status(), &*this.config.clock)) {
+                        Some(settling) => {
+                            this.state.set(State::Settling { answered: Some((response, exchange)), settling });
                             Step::Continue
                         }
-                        Err(rejection) => Step::Refuse(rejection),
+                        None => self.as_mut().answer(response, exchange),
                     }
+                }
+                StateProj::Settling { answered, settling } => {
+                    ready!(settling.as_mut().poll(cx));
+                    let Some((response, exchange)) = answered.take() else { return Poll::Pending };
+                    self.as_mut().answer(response, exchange)
                 }
                 StateProj::Answering { answering } => match ready!(answering.poll(this.config, cx)) {
                     Ok(response) => Step::Send(response),

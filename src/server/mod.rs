@@ -4,11 +4,15 @@ mod admission;
 mod answering;
 mod config;
 mod drain;
+#[cfg(feature = "axum")]
+mod extract;
 mod future;
 mod layer;
 mod rejecting;
 mod service;
 
+#[cfg(feature = "axum")]
+pub use self::extract::NotVerified;
 pub use self::future::ResponseFuture;
 pub use self::layer::HmacLayer;
 pub use self::rejecting::{Refusal, Renderer};

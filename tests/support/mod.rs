@@ -5,9 +5,14 @@ pub mod alloc;
 pub mod bad_peer;
 pub mod body;
 pub mod net;
+#[cfg(feature = "redis")]
+pub mod nodes;
 pub mod peer;
 pub mod printed;
 pub mod quickstart;
+#[cfg(feature = "redis")]
+pub mod redis;
+pub mod scripted;
 pub mod service;
 pub mod tools;
 pub mod vectors;

@@ -1,0 +1,66 @@
+//! The connection that all claims share.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, Cmd, RedisResult, Value};
+
+/// Sends commands to whichever Redis there is.
+pub(super) trait Link: Send + Sync + 'static {
+    /// Sends a command once. The future may be dropped at any await: its answer is then thrown away when it comes.
+    fn send(&self, command: Cmd) -> BoxFuture<'static, RedisResult<Value>>;
+
+    /// Sends a command to every node that may be given entries.
+    fn send_to_all(&self, command: Cmd) -> BoxFuture<'static, RedisResult<Value>> {
+        self.send(command)
+    }
+
+    /// Whether an answer to one command says that the next will be answered.
+    fn is_single(&self) -> bool {
+        true
+    }
+
+    /// Gives a connection up that does not answer: a new one is made.
+    fn renew(&self) {}
+}
+
+/// One Redis.
+pub(super) struct Single {
+    client: Client,
+    manager: Mutex<ConnectionManager>,
+}
+
+impl Single {
+    pub(super) fn new(url: &str) -> RedisResult<Self> {
+        let client = Client::open(url)?;
+        let manager = manager(&client)?;
+        Ok(Self { client, manager: Mutex::new(manager) })
+    }
+}
+
+/// Connects when it is used first, and by itself again when the connection is lost: soon, but not all nodes at once.
+fn manager(client: &Client) -> RedisResult<ConnectionManager> {
+    let config = ConnectionManagerConfig::new()
+        .set_min_delay(Duration::from_millis(20))
+        .set_max_delay(Duration::from_millis(250))
+        .set_number_of_retries(20)
+        .set_connection_timeout(Some(Duration::from_secs(1)))
+        .set_response_timeout(None);
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
+}
+
+impl Link for Single {
+    fn send(&self, command: Cmd) -> BoxFuture<'static, RedisResult<Value>> {
+        let mut manager = self.manager.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        async move { manager.req_packed_command(&command).await }.boxed()
+    }
+
+    fn renew(&self) {
+        if let Ok(new) = manager(&self.client) {
+            *self.manager.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The guard of several processes.
+
+#[cfg(feature = "redis-cluster")]
+mod cluster;
+mod error;
+mod health;
+mod link;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+
+pub use self::error::RedisGuardError;
+use self::health::Health;
+use self::link::{Link, Single};
+use super::{Claimed, Lease, ReplayClaim, ReplayGuard, Settled};
+use crate::answer::Answer;
+use crate::mac::BodyHash;
+
+/// A replay guard in Redis: all processes that share it accept a message once.
+///
+/// A claim is one command, `SET key 1 NX PX ttl`, on one connection that all claims share. Whatever goes wrong is
+/// status 503: there is no second attempt, since the first may have been heard, and nothing falls back to memory. While
+/// Redis does not answer, one claim at a time finds out whether it is back, and the others are refused at once.
+///
+/// Redis must forget nothing on its own: `maxmemory-policy noeviction`, which is checked where `CONFIG GET` is allowed.
+/// A message may pass twice if Redis loses a write that it acknowledged: after a crash without `appendfsync always`, or
+/// in a failover. Give the guard a database or a [`prefix`](Self::prefix) of its own for each application and stage.
+///
+/// With [`AtLeastOnce`](super::AtLeastOnce) a lease is settled by a second command, `EVAL`.
+///
+/// For TLS (`rediss://`), enable a TLS feature of the `redis` crate. Needs a tokio runtime.
+///
+/// ```no_run
+/// use tower_hmac::replay::RedisReplayGuard;
+/// use tower_hmac::{HmacLayer, Key, Scheme};
+///
+/// # async fn run(key: Key) -> Result<(), Box<dyn std::error::Error>> {
+/// let guard = RedisReplayGuard::connect("redis://127.0.0.1/").await?;
+/// let layer = HmacLayer::new(Scheme::native(), key)?.replay_guard(guard);
+/// # let _ = layer;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RedisReplayGuard {
+    link: Arc<dyn Link>,
+    health: Arc<Health>,
+    prefix: Arc<str>,
+    deadline: Duration,
+}
+
+/// How long a process waits for Redis when it starts.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl RedisReplayGuard {
+    /// Connects to one Redis and [checks](Self::check) it.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is none, when Redis does not answer within five seconds, or when it may evict entries.
+    pub async fn connect(url: &str) -> Result<Self, RedisGuardError> {
+        let guard = Self::over(Single::new(url)?);
+        guard.check().await.map(|()| guard)
+    }
+
+    /// Connects with the first claim: a process can start before Redis does. Nothing is checked.
+    ///
+    /// Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is none.
+    pub fn lazy(url: &str) -> Result<Self, RedisGuardError> {
+        Ok(Self::over(Single::new(url)?))
+    }
+
+    /// Connects to a Redis cluster, given some of its nodes, and [checks](Self::check) it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect).
+    #[cfg(feature = "redis-cluster")]
+    pub async fn connect_cluster(urls: &[&str]) -> Result<Self, RedisGuardError> {
+        let link = match tokio::time::timeout(PATIENCE, cluster::Cluster::connect(urls)).await {
+            Ok(link) => link?,
+            Err(_) => return Err(RedisGuardError::late()),
+        };
+        let guard = Self::over(link);
+        guard.check().await.map(|()| guard)
+    }
+
+    /// Sets what the names of all entries begin with. Default: `tower-hmac:1:`. The 1 is the version of the format.
+    #[must_use]
+    pub fn prefix(self, prefix: &str) -> Self {
+        Self { prefix: prefix.into(), ..self }
+    }
+
+    /// Sets how long a claim may take. Default: 250 ms. Over it: status 503.
+    #[must_use]
+    pub fn deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Asks whether Redis answers and, where `CONFIG GET` is allowed, whether it keeps what it is given: for a start, or
+    /// for a health check.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer within five seconds, or when it may evict entries.
+    pub async fn check(&self) -> Result<(), RedisGuardError> {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("GET").arg("maxmemory-policy");
+        let answer = tokio::time::timeout(PATIENCE, self.link.send_to_all(command)).await;
+        match answer.map_err(|_| RedisGuardError::late())? {
+            Ok(value) => match error::policies(&value).into_iter().find(|policy| policy != "noeviction") {
+                Some(policy) => Err(RedisGuardError::evicts(policy)),
+                None => Ok(()),
+            },
+            // An answer: that the command is not for us.
+            Err(error) if error::is_forbidden(&error) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn over(link: impl Link) -> Self {
+        let (prefix, deadline) = ("tower-hmac:1:".into(), Duration::from_millis(250));
+        Self { link: Arc::new(link), health: Arc::default(), prefix, deadline }
+    }
+
+    /// Prefix and digest: no text of a message can be another key, or choose a node of a cluster.
+    fn name(&self, claim: &ReplayClaim<'_>) -> String {
+        let mut hash = BodyHash::default();
+        let id = claim.key_id.as_str().as_bytes();
+        hash.update(&u64::try_from(id.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(id);
+        hash.update(claim.nonce.as_bytes());
+        let digest = crate::encoding::to_hex(&hash.finish());
+        [&*self.prefix, digest.as_str()].concat()
+    }
+
+    fn set(&self, claim: &ReplayClaim<'_>, value: &str, until: u64) -> Answer<Claimed> {
+        if claim.valid_until < claim.now {
+            return Claimed::Expired.into();
+        }
+        let mut command = redis::cmd("SET");
+        command.arg(self.name(claim)).arg(value).arg("NX").arg("PX").arg(life(until, claim.now));
+        let answer = self.send(command);
+        Answer::later(async move { claimed(answer.await.as_ref()) })
+    }
+
+    /// Sends one command, once. `None` when there was no answer, or one that says that Redis is not itself.
+    fn send(&self, command: Cmd) -> impl Future<Output = Option<Value>> + Send + use<> {
+        let (link, health, deadline) = (Arc::clone(&self.link), Arc::clone(&self.health), self.deadline);
+        async move {
+            let mut attempt = health.begin()?;
+            let answer = tokio::time::timeout(deadline, link.send(command)).await;
+            match answer {
+                Ok(Ok(value)) => {
+                    attempt.answered();
+                    Some(value)
+                }
+                Ok(Err(error)) if error.is_io_error() => {
+                    attempt.failed(&*link);
+                    None
+                }
+                Ok(Err(_)) => {
+                    attempt.answered();
+                    None
+                }
+                Err(_) => {
+                    attempt.failed(&*link);
+                    None
+                }
+            }
+        }
+    }
+}
+
+/// The milliseconds until a second is over.
+fn life(until: u64, now: u64) -> u64 {
+    until.saturating_sub(now).saturating_add(1).saturating_mul(1000)
+}
+
+fn claimed(answer: Option<&Value>) -> Claimed {
+    match answer {
+        Some(Value::Okay) => Claimed::Fresh,
+        Some(Value::Nil) => Claimed::Seen,
+        _ => Claimed::Unavailable,
+    }
+}
+
+impl ReplayGuard for RedisReplayGuard {
+    fn claim(&self, claim: &ReplayClaim<'_>) -> Answer<Claimed> {
+        self.set(claim, "1", claim.valid_until)
+    }
+
+    fn lease(&self, claim: &ReplayClaim<'_>, lease: &Lease) -> Answer<Claimed> {
+        self.set(claim, &holder(lease), lease.until())
+    }
+
+    fn settle(&self, claim: &ReplayClaim<'_>, lease: &Lease, outcome: Settled) -> Answer<()> {
+        let life = match outcome {
+            Settled::Spent if claim.valid_until >= claim.now => life(claim.valid_until, claim.now),
+            _ => 0,
+        };
+        let mut command = redis::cmd("EVAL");
+        command.arg(SETTLE).arg(1).arg(self.name(claim)).arg(holder(lease)).arg(life);
+        let answer = self.send(command);
+        Answer::later(async move { drop(answer.await) })
+    }
+}
+
+/// Spends the entry for as long as the claim is valid, or removes it; only for the holder, or where nobody is.
+const SETTLE: &str = "local holder = redis.call('GET', KEYS[1]) \
+    if holder and holder ~= ARGV[1] then return 0 end \
+    if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end \
+    redis.call('SET', KEYS[1], '1', 'PX', ARGV[2]) return 1";
+
+fn holder(lease: &Lease) -> String {
+    format!("{:032x}", lease.holder())
+}
+
+impl fmt::Debug for RedisReplayGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisReplayGuard")
+            .field("prefix", &self.prefix)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}

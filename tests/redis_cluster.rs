@@ -1,0 +1,93 @@
+//! A three-node cluster accepts each message once, and what its dead node would have to say is 503.
+#![cfg(feature = "redis-cluster")]
+
+mod support;
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::nodes::{ACCEPTED, SEEN, UNAVAILABLE, claim};
+use support::redis::{Redis, now};
+use support::tools;
+use tower_hmac::replay::{RedisReplayGuard, conformance};
+
+const SEED: u64 = 1;
+
+/// Three nodes that share the slots; a dead one takes its own with it, and no more.
+async fn cluster() -> Option<[Redis; 3]> {
+    if !tools::found(&["redis-cli"]) {
+        return None;
+    }
+    let options =
+        ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no"];
+    let nodes = [Redis::start(&options)?, Redis::start(&options)?, Redis::start(&options)?];
+    let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port()));
+    let mut command = Command::new("redis-cli");
+    command.args(["--cluster", "create"]).args(addresses).args(["--cluster-replicas", "0", "--cluster-yes"]);
+    assert!(command.stdout(Stdio::null()).status().unwrap().success());
+    let start = Instant::now();
+    let ready = |node: &Redis| node.ask::<String>(&["CLUSTER", "INFO"]).unwrap().contains("cluster_state:ok");
+    while !nodes.iter().all(ready) {
+        assert!(start.elapsed() < Duration::from_secs(10), "no cluster");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Some(nodes)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_replays_and_the_loss_of_a_node() {
+    let Some(mut nodes) = cluster().await else { return };
+    // One of them knows the others.
+    let guard = RedisReplayGuard::connect_cluster(&[&nodes[0].url()]).await.unwrap();
+    conformance(&guard, now()).await.unwrap();
+    let before: Vec<u64> = nodes.iter().map(|node| node.ask(&["DBSIZE"]).unwrap()).collect();
+    for message in 0..300 {
+        assert_eq!(claim(&guard, SEED, message).await.outcome, ACCEPTED);
+    }
+    for message in 0..300 {
+        assert_eq!(claim(&guard, SEED, message).await.outcome, SEEN);
+    }
+    let sizes: Vec<u64> = nodes.iter().map(|node| node.ask(&["DBSIZE"]).unwrap()).collect();
+    let grown: Vec<u64> = sizes.iter().zip(&before).map(|(now, before)| now - before).collect();
+    println!("entries of each node: {grown:?}");
+    assert!(grown.iter().sum::<u64>() == 300 && grown.iter().all(|size| *size > 50));
+
+    nodes[2].kill();
+    let (mut refused, mut known) = (0, 0);
+    for message in 0..300 {
+        match claim(&guard, SEED, message).await.outcome {
+            UNAVAILABLE => refused += 1,
+            SEEN => known += 1,
+            other => panic!("{message} passed twice: {other}"),
+        }
+    }
+    println!("without one node: {refused} unavailable, {known} known");
+    assert!(refused as u64 >= grown[2]);
+    // The others serve on once the cluster has noticed.
+    let (start, mut message) = (Instant::now(), 1000);
+    let mut accepted = Vec::new();
+    while accepted.len() < 50 {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "the rest of the cluster does not serve: {}",
+            accepted.len()
+        );
+        message += 1;
+        match claim(&guard, SEED, message).await.outcome {
+            ACCEPTED => accepted.push(message),
+            UNAVAILABLE => tokio::time::sleep(Duration::from_millis(5)).await,
+            other => panic!("{message}: {other}"),
+        }
+    }
+    for message in accepted {
+        assert_ne!(claim(&guard, SEED, message).await.outcome, ACCEPTED);
+    }
+}
+
+#[tokio::test]
+async fn i_06_a_node_that_evicts_is_enough_to_refuse_the_cluster() {
+    let Some(nodes) = cluster().await else { return };
+    nodes[1].ask::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).unwrap();
+    let error = RedisReplayGuard::connect_cluster(&[&nodes[0].url()]).await.unwrap_err();
+    assert!(error.to_string().contains("allkeys-lru"), "{error}");
+}
