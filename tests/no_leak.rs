@@ -179,6 +179,11 @@ async fn q_01_debug_of_every_public_type() {
     seen.show_error(&RejectionKind::BadMac);
     seen.show_error(&Rejection::from(RejectionKind::BadMac));
 
+    for (name, text) in support::printed::keys_and_guards(&key(), SECRET).await {
+        assert_clean(&name, &text);
+        *seen.0.entry(name).or_default() += 1;
+    }
+
     // Only the layer makes a Refusal: see below.
     let missing = |name: &String| name != "Refusal" && !seen.0.contains_key(name);
     let missing: Vec<_> = public_types().into_iter().filter(missing).collect();

@@ -6,6 +6,7 @@ pub mod body;
 pub mod net;
 #[cfg(feature = "redis")]
 pub mod nodes;
+pub mod printed;
 pub mod quickstart;
 #[cfg(feature = "redis")]
 pub mod redis;
