@@ -121,6 +121,10 @@ async fn q_01_debug_of_every_public_type() {
     seen.show_error(&RejectionKind::BadMac);
     seen.show_error(&Rejection::from(RejectionKind::BadMac));
 
+    for (name, text) in support::keys_printed::keys_and_guards(&key(), SECRET).await {
+        assert_clean(&name, &text);
+        *seen.0.entry(name).or_default() += 1;
+    }
     client_side(&mut seen).await;
     let builder = Scheme::builder("own").signature(Field::header("x-signature")).message([Part::Body]);
     seen.show(&builder);

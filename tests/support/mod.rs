@@ -4,6 +4,7 @@
 pub mod alloc;
 pub mod bad_peer;
 pub mod body;
+pub mod keys_printed;
 pub mod net;
 #[cfg(feature = "redis")]
 pub mod nodes;
