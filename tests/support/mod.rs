@@ -4,6 +4,7 @@
 pub mod alloc;
 pub mod body;
 pub mod net;
+pub mod peers;
 pub mod quickstart;
 pub mod service;
 pub mod tools;
