@@ -90,14 +90,24 @@ impl Attempts {
     ) -> Result<Self, RejectionKind> {
         let protocol = scheme.protocol();
         let mut each = Vec::with_capacity(1);
+        let mut refused = None;
         for key in keys.into_iter().flat_map(Keys::iter) {
             for (index, claim) in claims.iter().enumerate() {
-                let mut mac = protocol.start(key, claim)?;
-                protocol.feed_head(message, claim, &mut mac)?;
-                each.push(Attempt { key: Some(key.clone()), claim: index, mac });
+                let begun = protocol.start(key, claim).and_then(|mut mac| {
+                    protocol.feed_head(message, claim, &mut mac)?;
+                    Ok(Attempt { key: Some(key.clone()), claim: index, mac })
+                });
+                // What one format cannot be made of may be right in another.
+                match begun {
+                    Ok(attempt) => each.push(attempt),
+                    Err(kind) => refused = Some(kind),
+                }
             }
         }
         if each.is_empty() {
+            if let Some(kind) = refused {
+                return Err(kind);
+            }
             let mut mac = stand_in(protocol.algorithm())?;
             protocol.feed_head(message, claims.first(), &mut mac)?;
             each.push(Attempt { key: None, claim: 0, mac });
@@ -121,13 +131,17 @@ impl Attempts {
         intake.end(|seen: &Seen<'_>| {
             let mut matched = None;
             let known = each.iter().any(|attempt| attempt.key.is_some());
+            let mut wrong = if known { RejectionKind::BadMac } else { RejectionKind::UnknownKey };
             for Attempt { key, claim, mac } in each.drain(..) {
                 let claim = claims.get(claim).ok_or(RejectionKind::Malformed)?;
-                let tag = protocol.feed_rest(message, claim, seen, mac)?;
-                let signed = signs(protocol.encoding(claim), &tag, claim);
-                matched = key.filter(|_| signed).map(|key| (key, tag, claim)).or(matched);
+                match protocol.feed_rest(message, claim, seen, mac) {
+                    Ok(tag) => {
+                        let signed = signs(protocol.encoding(claim), &tag, claim);
+                        matched = key.filter(|_| signed).map(|key| (key, tag, claim)).or(matched);
+                    }
+                    Err(kind) => wrong = kind,
+                }
             }
-            let wrong = if known { RejectionKind::BadMac } else { RejectionKind::UnknownKey };
             let (key, tag, claim) = matched.ok_or(wrong)?;
             let inside = protocol.inside(claim, seen)?.map(|seconds| Timestamp { text: "", seconds: Some(seconds) });
             let claim = Claim { timestamp: inside.or(claim.timestamp), ..claim.clone() };

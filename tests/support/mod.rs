@@ -10,6 +10,7 @@ pub mod net;
 pub mod nodes;
 pub mod peer;
 pub mod printed;
+pub mod peers;
 pub mod quickstart;
 #[cfg(feature = "redis")]
 pub mod redis;

@@ -38,7 +38,6 @@ pub struct SchemeBuilder {
     least: usize,
     tolerance: Option<Tolerance>,
     inside: Option<Box<Inside>>,
-    body_uncovered: bool,
     request: Sketch,
     response: Option<Sketch>,
 }
@@ -52,7 +51,6 @@ impl SchemeBuilder {
             least: 1,
             tolerance: Some(Tolerance::default()),
             inside: None,
-            body_uncovered: false,
             request: Sketch::default(),
             response: None,
         }
@@ -105,9 +103,9 @@ impl SchemeBuilder {
         self
     }
 
-    /// Says that the body is not signed: it is handed on as it came, and nothing vouches for it.
+    /// Says that the body of requests is not signed: it is handed on as it came, and nothing vouches for it.
     pub fn without_body(mut self) -> Self {
-        self.body_uncovered = true;
+        self.request.body_uncovered = true;
         self
     }
 
@@ -151,6 +149,12 @@ impl SchemeBuilder {
         self
     }
 
+    /// Says that the body of responses is not signed.
+    pub fn response_without_body(mut self) -> Self {
+        self.response.get_or_insert_default().body_uncovered = true;
+        self
+    }
+
     /// The scheme.
     ///
     /// # Errors
@@ -158,12 +162,12 @@ impl SchemeBuilder {
     /// When the description does not hold together: no signature, two bodies, a part that no field carries, a field
     /// that is read but not signed, a body that is neither signed nor [left out](Self::without_body).
     pub fn build(self) -> Result<Scheme, ConfigError> {
-        let Self { name, algorithm, encoding, least, tolerance, inside, body_uncovered, request, response } = self;
+        let Self { name, algorithm, encoding, least, tolerance, inside, request, response } = self;
         let wrong = |why: &str| ConfigError::from(Mistake::Scheme { name, why: why.to_owned() });
         if request.parts.iter().any(Part::is_of_response) {
             return Err(wrong("a request has neither a status nor a request's signature"));
         }
-        let mut request = request.check(body_uncovered).map_err(|why| wrong(&why))?;
+        let mut request = request.check().map_err(|why| wrong(&why))?;
         if inside.is_some() {
             request = request.with_whole_body().ok_or_else(|| wrong("a time in the body needs Part::Body"))?;
         }
@@ -171,7 +175,7 @@ impl SchemeBuilder {
             Some(sketch) if sketch.parts.iter().any(Part::is_of_request) => {
                 return Err(wrong("a response has no method and no target"));
             }
-            Some(sketch) => Some(sketch.check(body_uncovered).map_err(|why| wrong(&why))?),
+            Some(sketch) => Some(sketch.check().map_err(|why| wrong(&why))?),
             None => None,
         };
         let names = request.names.iter().chain(response.iter().flat_map(|format| &format.names));

@@ -10,14 +10,15 @@ use crate::scheme::protocol::Entry;
 pub(super) struct Sketch {
     pub(super) fields: Vec<(Role, Field)>,
     pub(super) parts: Vec<Part>,
+    pub(super) body_uncovered: bool,
 }
 
 /// A field of which there is one: its name, itself, its part, and whether it must be signed.
 type Single = (&'static str, fn(&Role) -> bool, fn(&Part) -> bool, bool);
 
 impl Sketch {
-    pub(super) fn check(self, body_uncovered: bool) -> Result<Format, String> {
-        let Self { mut fields, mut parts } = self;
+    pub(super) fn check(self) -> Result<Format, String> {
+        let Self { mut fields, mut parts, body_uncovered } = self;
         let has = |role: fn(&Role) -> bool| fields.iter().filter(|(one, _)| role(one)).count();
         let time: fn(&Role) -> bool = |role| matches!(role, Role::Timestamp(_) | Role::Unread(_));
         let singles: [Single; 5] = [
@@ -45,7 +46,11 @@ impl Sketch {
         let entry = match (bodies.next(), bodies.next()) {
             (_, Some(_)) => return Err("the body is signed twice".into()),
             (None, None) if body_uncovered => Entry::Uncovered,
-            (None, None) => return Err("the body is not signed: say so with without_body, or add Part::Body".into()),
+            (None, None) => {
+                return Err(
+                    "the body is not signed: add Part::Body, or say so (without_body, response_without_body)".into()
+                );
+            }
             (Some(_), None) if body_uncovered => return Err("the body is signed, and left out".into()),
             (Some(Part::Body), None) => Entry::Raw,
             (Some(Part::BodySha256(encoding)), None) if carries_digest => Entry::Digest(*encoding),
