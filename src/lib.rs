@@ -17,6 +17,7 @@ mod answer;
 pub mod clock;
 mod encoding;
 mod error;
+mod joined;
 mod key;
 mod mac;
 mod observe;

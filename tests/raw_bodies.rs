@@ -10,12 +10,16 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::Full;
+use support::alloc::{Counting, measure};
 use support::body::{Script, Step};
 use support::service::{CountingGuard, Inner, send, send_to};
 use support::wire::{Wire, hex};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_hmac::scheme::{Encoding, Field, Part, TimeFormat};
 use tower_hmac::{HmacBody, HmacLayer, Key, KeyQuery, KeyStore, Lookup, RejectionKind, Scheme, webhook};
+
+#[global_allocator]
+static HEAP: Counting = Counting;
 
 const SECRET: &[u8] = b"It's a Secret to Everybody";
 
@@ -192,4 +196,28 @@ async fn a_guard_is_asked_once_the_mac_is_right_and_only_then() {
     let again = ask(post(b"hello", Script::bytes("hello"))).await;
     assert_eq!((again.kind(), again.calls, again.claims), (Some(RejectionKind::Replay), 0, 1));
     assert_eq!((guard.claims(), calls.into_inner()), (2, 3));
+}
+
+/// Of a scheme that needs the body in one piece.
+#[test]
+fn a_body_of_one_byte_frames_costs_no_more_than_a_few_copies() {
+    const SIZE: usize = 1 << 20;
+    let layer = HmacLayer::new(webhook::linear(), key()).unwrap().clock(support::clock());
+    let body = vec![b'x'; SIZE];
+    for size in [1, 100, 1 << 14, SIZE] {
+        let request = Request::post("/hook").header("linear-signature", hex(&support::wire::mac("00", b"forged")));
+        let request = request.body(Script::chunks(&body, size)).unwrap();
+        let service = layer.clone().layer(service_fn(quiet));
+        let (response, heap) = measure(|| {
+            let mut future = Box::pin(service.oneshot(request));
+            loop {
+                if let Some(response) = future.as_mut().now_or_never() {
+                    return response.unwrap();
+                }
+            }
+        });
+        assert_eq!(kind(&response), Some(RejectionKind::BadMac));
+        println!("frames of {size}: {:.2} bodies at the peak", heap.peak as f64 / SIZE as f64);
+        assert!(heap.peak < 7 * SIZE as i64 / 2, "frames of {size}: {} bytes", heap.peak);
+    }
 }
