@@ -3,8 +3,10 @@
 
 pub mod alloc;
 pub mod body;
+pub mod described;
 pub mod net;
 pub mod quickstart;
+pub mod schemes;
 pub mod service;
 pub mod tools;
 pub mod vectors;
