@@ -18,6 +18,7 @@ mod client;
 pub mod clock;
 mod encoding;
 mod error;
+mod joined;
 mod key;
 mod mac;
 mod observe;
@@ -44,5 +45,5 @@ pub use self::rejection::{Rejection, RejectionKind};
 pub use self::scheme::{Encoding, Exchange, Scheme, SignedHeaders, SignedTarget, Target};
 #[cfg(feature = "axum")]
 pub use self::server::NotVerified;
-pub use self::server::{HmacLayer, HmacService, Refusal, Renderer, ResponseFuture};
+pub use self::server::{HmacLayer, HmacService, ProblemJson, Refusal, Renderer, ResponseFuture};
 pub use self::verify::Verified;

@@ -11,16 +11,47 @@ pub(crate) struct Budget(Arc<Shares>);
 struct Shares {
     held: AtomicU64,
     limit: u64,
+    /// Of which this is a part.
+    whole: Option<Budget>,
 }
 
 impl Budget {
     pub(crate) fn new(limit: u64) -> Self {
-        Self(Arc::new(Shares { held: AtomicU64::new(0), limit }))
+        Self::part(limit, None)
+    }
+
+    /// The quarter of it that strangers may hold.
+    pub(crate) fn quarter(&self) -> Self {
+        Self::part(self.0.limit / 4, Some(self.clone()))
+    }
+
+    fn part(limit: u64, whole: Option<Self>) -> Self {
+        Self(Arc::new(Shares { held: AtomicU64::new(0), limit, whole }))
     }
 
     /// A permit for nothing yet.
     pub(crate) fn permit(&self) -> Permit {
         Permit { budget: self.clone(), held: 0 }
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        let Shares { held, limit, whole } = &*self.0;
+        let add = |now: u64| now.checked_add(bytes).filter(|sum| sum <= limit);
+        if held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_err() {
+            return false;
+        }
+        let all = whole.as_ref().is_none_or(|whole| whole.take(bytes));
+        if !all {
+            held.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        all
+    }
+
+    fn give(&self, bytes: u64) {
+        self.0.held.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(whole) = &self.0.whole {
+            whole.give(bytes);
+        }
     }
 }
 
@@ -34,9 +65,7 @@ pub(crate) struct Permit {
 impl Permit {
     /// Takes more bytes, or nothing when they are not there. Never waits.
     pub(crate) fn charge(&mut self, bytes: u64) -> bool {
-        let Shares { held, limit } = &*self.budget.0;
-        let add = |now: u64| now.checked_add(bytes).filter(|sum| sum <= limit);
-        let taken = held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok();
+        let taken = self.budget.take(bytes);
         if taken {
             self.held = self.held.saturating_add(bytes);
         }
@@ -46,6 +75,6 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.budget.0.held.fetch_sub(self.held, Ordering::Relaxed);
+        self.budget.give(self.held);
     }
 }

@@ -1,32 +1,19 @@
 //! The frames of a buffered body.
 
-use std::collections::VecDeque;
-
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::budget::Permit;
-
-/// Frames smaller than this are joined, so that a body of one-byte frames costs no more memory than its bytes.
-const SMALL: usize = 4 * 1024;
-
-/// Joined frames are cut here.
-const JOINED: usize = 64 * 1024;
+use crate::joined::Joined;
 
 /// A queue of frames; the first is held without an allocation, and none but small ones are copied.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     first: Option<Bytes>,
-    more: Option<Box<More>>,
+    /// What most bodies do not have: a second frame.
+    more: Option<Box<Joined>>,
     left: u64,
     // Held for its drop.
     permit: Option<Permit>,
-}
-
-/// What most bodies do not have: a second frame.
-#[derive(Debug, Default)]
-struct More {
-    whole: VecDeque<Bytes>,
-    joining: BytesMut,
 }
 
 impl Frames {
@@ -64,33 +51,6 @@ impl Frames {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.left == 0
-    }
-}
-
-impl More {
-    fn push(&mut self, frame: Bytes) {
-        if frame.len() >= SMALL {
-            self.cut();
-            self.whole.push_back(frame);
-            return;
-        }
-        if self.joining.len().saturating_add(frame.len()) > JOINED {
-            self.cut();
-        }
-        self.joining.extend_from_slice(&frame);
-    }
-
-    fn pop(&mut self) -> Option<Bytes> {
-        self.whole.pop_front().or_else(|| {
-            let joined = self.joining.split().freeze();
-            (!joined.is_empty()).then_some(joined)
-        })
-    }
-
-    fn cut(&mut self) {
-        if !self.joining.is_empty() {
-            self.whole.push_back(self.joining.split().freeze());
-        }
     }
 }
 

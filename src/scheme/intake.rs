@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::protocol::{Entry, Seen};
+use crate::joined::Joined;
 use crate::mac::{BodyHash, Mac};
 
 /// What is done with the bytes of a body as they come.
@@ -19,7 +20,7 @@ enum Way {
     /// Into the body's own hash.
     Hash(BodyHash),
     /// Kept, to be seen in one piece.
-    Keep(Vec<Bytes>),
+    Keep(Joined),
     /// Nothing.
     Pass,
 }
@@ -29,7 +30,7 @@ impl Intake {
         let way = match entry {
             Entry::Digest(_) | Entry::Hashed => Way::Hash(BodyHash::default()),
             Entry::Raw => Way::Macs,
-            Entry::Whole => Way::Keep(Vec::new()),
+            Entry::Whole => Way::Keep(Joined::default()),
             Entry::Uncovered => Way::Pass,
         };
         Self { way, len: 0 }
@@ -57,7 +58,7 @@ impl Intake {
         match std::mem::replace(&mut self.way, Way::Pass) {
             Way::Macs | Way::Pass => look(&seen),
             Way::Hash(hash) => look(&Seen { sha256: hash.finish(), ..seen }),
-            Way::Keep(kept) => match &*kept {
+            Way::Keep(mut kept) => match kept.all() {
                 [one] => look(&Seen { whole: one, ..seen }),
                 several => look(&Seen { whole: &several.concat(), ..seen }),
             },

@@ -85,9 +85,10 @@ impl Admission {
         let now = config.clock.now().ok_or(RejectionKind::Clock)?;
         let verifying = config.verifier.check(credentials, keys.as_ref(), now)?;
         let declared = declared_length(&head.headers, body).unwrap_or_default();
+        let budget = if verifying.key().is_some() { &config.budget } else { &config.open_budget };
         let collector = match declared > config.request.size {
             true => Err(Fault::TooLarge),
-            false => Collector::new(body, config.request, &config.budget, &*config.clock),
+            false => Collector::new(body, config.request, budget, &*config.clock),
         };
         let collector = collector.map_err(|fault| refused(fault, &verifying))?;
         *self = Self::Body(verifying, collector);

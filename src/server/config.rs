@@ -28,6 +28,8 @@ pub(super) struct Config {
     pub(super) request: Limits,
     pub(super) response: Limits,
     pub(super) budget: Budget,
+    /// For request bodies that are read before anything is authentic.
+    pub(super) open_budget: Budget,
     pub(super) drain: u64,
     pub(super) renderer: Arc<dyn Renderer>,
 }
@@ -40,6 +42,7 @@ impl Config {
             true => Arc::new(MemoryReplayGuard::new()),
             false => Arc::new(Unguarded),
         };
+        let budget = Budget::new(64 << 20);
         Self {
             signs_responses: protocol.signs_responses(),
             guard,
@@ -50,7 +53,8 @@ impl Config {
             clock: Arc::new(SystemClock::default()),
             request: limits,
             response: limits,
-            budget: Budget::new(64 << 20),
+            open_budget: budget.quarter(),
+            budget,
             drain: 64 << 10,
             renderer: Arc::new(Standard),
         }

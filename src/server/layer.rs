@@ -121,8 +121,14 @@ impl HmacLayer {
 
     /// Sets how many body bytes all requests and responses of this layer may hold together. Default: 64 MiB. Over it:
     /// status 503.
+    ///
+    /// The request bodies of a scheme that signs the raw body, as webhook providers do, may hold a quarter of it: they
+    /// are read before anything can be checked, so anybody can send them.
     pub fn buffer_budget(self, bytes: u64) -> Self {
-        self.with(|config| config.budget = Budget::new(bytes))
+        self.with(|config| {
+            config.budget = Budget::new(bytes);
+            config.open_budget = config.budget.quarter();
+        })
     }
 
     /// Sets how long, in bytes, a refused body may declare to be and still be dropped as far as it has arrived: a

@@ -8,6 +8,7 @@ mod drain;
 mod extract;
 mod future;
 mod layer;
+mod problem;
 mod rejecting;
 mod service;
 
@@ -15,5 +16,6 @@ mod service;
 pub use self::extract::NotVerified;
 pub use self::future::ResponseFuture;
 pub use self::layer::HmacLayer;
+pub use self::problem::ProblemJson;
 pub use self::rejecting::{Refusal, Renderer};
 pub use self::service::HmacService;

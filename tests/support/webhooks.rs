@@ -9,7 +9,8 @@ use tower_hmac::sign::RequestSigner;
 use tower_hmac::verify::RequestVerifier;
 use tower_hmac::{Algorithm, Key, Keys, RejectionKind, Scheme, Verified, webhook};
 
-/// A provider: its vectors, its scheme for a delivery, its algorithm, and the header with the signature.
+/// A provider: its vectors, its scheme for a delivery, its algorithm, the header with the signature, the other headers
+/// that are signed, and for how many seconds in both directions a message is fresh.
 pub struct Provider {
     pub name: &'static str,
     file: &'static str,
@@ -17,13 +18,15 @@ pub struct Provider {
     pub algorithm: Algorithm,
     pub header: &'static str,
     pub prefix: &'static str,
+    pub covers: &'static [&'static str],
+    pub window: Option<u64>,
 }
 
 macro_rules! provider {
-    ($name:literal, $header:literal, $prefix:literal, $scheme:expr) => {
-        provider!($name, $header, $prefix, $scheme, HmacSha256)
+    ($name:literal, $header:literal, $prefix:literal, $covers:expr, $window:expr, $scheme:expr) => {
+        provider!($name, $header, $prefix, $covers, $window, $scheme, HmacSha256)
     };
-    ($name:literal, $header:literal, $prefix:literal, $scheme:expr, $algorithm:ident) => {
+    ($name:literal, $header:literal, $prefix:literal, $covers:expr, $window:expr, $scheme:expr, $algorithm:ident) => {
         Provider {
             name: $name,
             file: include_str!(concat!("../vectors/", $name, ".json")),
@@ -31,29 +34,40 @@ macro_rules! provider {
             algorithm: Algorithm::$algorithm,
             header: $header,
             prefix: $prefix,
+            covers: &$covers,
+            window: $window,
         }
     };
 }
 
 pub const PROVIDERS: &[Provider] = &[
-    provider!("standard-webhooks", "webhook-signature", "v1,", |_| webhook::standard()),
-    provider!("svix", "svix-signature", "v1,", |_| webhook::svix()),
-    provider!("github", "x-hub-signature-256", "sha256=", |_| webhook::github()),
-    provider!("stripe", "stripe-signature", "v1=", |_| webhook::stripe()),
-    provider!("slack", "x-slack-signature", "v0=", |_| webhook::slack()),
-    provider!("shopify", "x-shopify-hmac-sha256", "", |_| webhook::shopify()),
-    provider!("zoom", "x-zm-signature", "v0=", |_| webhook::zoom()),
-    provider!("twilio", "x-twilio-signature", "", |it| webhook::twilio(&it.origin()).unwrap(), HmacSha1),
-    provider!("square", "x-square-hmacsha256-signature", "", |it| webhook::square(&it.uri).unwrap()),
-    provider!("linear", "linear-signature", "", |_| webhook::linear()),
-    provider!("paddle", "paddle-signature", "h1=", |_| webhook::paddle()),
-    provider!("razorpay", "x-razorpay-signature", "", |_| webhook::razorpay()),
-    provider!("bitbucket", "x-hub-signature", "sha256=", |_| webhook::bitbucket()),
-    provider!("box", "box-signature-primary", "", |_| webhook::boxcom()),
-    provider!("line", "x-line-signature", "", |_| webhook::line()),
-    provider!("dropbox", "x-dropbox-signature", "", |_| webhook::dropbox()),
-    provider!("intercom", "x-hub-signature", "sha1=", |_| webhook::intercom(), HmacSha1),
-    provider!("zendesk", "x-zendesk-webhook-signature", "", |_| webhook::zendesk()),
+    provider!("standard-webhooks", "webhook-signature", "v1,", ["webhook-id", "webhook-timestamp"], Some(300), |_| {
+        webhook::standard()
+    }),
+    provider!("svix", "svix-signature", "v1,", ["svix-id", "svix-timestamp"], Some(300), |_| webhook::svix()),
+    provider!("github", "x-hub-signature-256", "sha256=", [], None, |_| webhook::github()),
+    provider!("stripe", "stripe-signature", "v1=", [], Some(300), |_| webhook::stripe()),
+    provider!("slack", "x-slack-signature", "v0=", ["x-slack-request-timestamp"], Some(300), |_| webhook::slack()),
+    provider!("shopify", "x-shopify-hmac-sha256", "", [], None, |_| webhook::shopify()),
+    provider!("zoom", "x-zm-signature", "v0=", ["x-zm-request-timestamp"], Some(300), |_| webhook::zoom()),
+    provider!("twilio", "x-twilio-signature", "", [], None, |it| webhook::twilio(&it.origin()).unwrap(), HmacSha1),
+    provider!("square", "x-square-hmacsha256-signature", "", [], None, |it| webhook::square(&it.uri).unwrap()),
+    provider!("linear", "linear-signature", "", [], Some(60), |_| webhook::linear()),
+    provider!("paddle", "paddle-signature", "h1=", [], Some(5), |_| webhook::paddle()),
+    provider!("razorpay", "x-razorpay-signature", "", [], None, |_| webhook::razorpay()),
+    provider!("bitbucket", "x-hub-signature", "sha256=", [], None, |_| webhook::bitbucket()),
+    provider!("box", "box-signature-primary", "", ["box-delivery-timestamp"], Some(600), |_| webhook::boxcom()),
+    provider!("line", "x-line-signature", "", [], None, |_| webhook::line()),
+    provider!("dropbox", "x-dropbox-signature", "", [], None, |_| webhook::dropbox()),
+    provider!("intercom", "x-hub-signature", "sha1=", [], None, |_| webhook::intercom(), HmacSha1),
+    provider!(
+        "zendesk",
+        "x-zendesk-webhook-signature",
+        "",
+        ["x-zendesk-webhook-signature-timestamp"],
+        Some(300),
+        |_| webhook::zendesk()
+    ),
 ];
 
 /// One delivery.
@@ -72,6 +86,8 @@ pub struct Delivery {
     pub now: u64,
     pub signature: String,
     pub timestamp: Option<String>,
+    /// The seconds of the timestamp.
+    pub signed_at: Option<u64>,
 }
 
 impl Provider {
@@ -119,6 +135,7 @@ impl Delivery {
             now: vector["now"].as_u64().or(parsed).unwrap_or(1_700_000_000),
             signature: text("signature"),
             timestamp,
+            signed_at: parsed,
         }
     }
 
@@ -167,6 +184,14 @@ impl Delivery {
         let port = ["library-port-added-https", "library-port-added-http", "port443-signed-with"];
         let other = port.contains(&&*self.name) || ["rotation", "whitespace"].contains(&&*self.category);
         spelling && one && !other
+    }
+
+    /// Whether it carries one signature, where the provider's table says.
+    pub fn has_one_signature(&self) -> bool {
+        let mut here = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(self.provider.header));
+        let (first, second) = (here.next(), here.next());
+        let once = first.is_some_and(|(_, value)| value.matches(&*self.signature).count() == 1);
+        once && second.is_none() && !["rotation", "whitespace"].contains(&&*self.category)
     }
 
     /// The signature that our signer makes for this message.
