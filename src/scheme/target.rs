@@ -131,7 +131,7 @@ impl Target {
             Some(Path::Text(text)) if is_path(&text) => (text, None),
             Some(Path::Text(_)) => return Err(RejectionKind::AmbiguousTarget),
         };
-        let scheme = head.uri.scheme_str().unwrap_or("https");
+        let scheme = resolved.scheme.unwrap_or(Cow::Borrowed(head.uri.scheme_str().unwrap_or("https")));
         Ok(Resolved { scheme, authority, path, query })
     }
 }
@@ -149,6 +149,7 @@ impl fmt::Debug for Target {
 /// What a [`Target::resolver`] decides. The parts that it does not set are those of the request.
 #[derive(Clone, Debug, Default)]
 pub struct SignedTarget<'a> {
+    scheme: Option<Cow<'a, str>>,
     authority: Option<Cow<'a, str>>,
     path_and_query: Option<Path<'a>>,
 }
@@ -172,6 +173,13 @@ impl<'a> SignedTarget<'a> {
         Self { authority: Some(authority.into()), ..self }
     }
 
+    /// Sets the URI's scheme (`http`, `https`), which a request over HTTP/1.1 does not carry: `https` unless said
+    /// otherwise.
+    #[must_use]
+    pub fn scheme(self, scheme: impl Into<Cow<'a, str>>) -> Self {
+        Self { scheme: Some(scheme.into()), ..self }
+    }
+
     /// Sets path and query, as the caller sent them. What is no path refuses the request as ambiguous.
     #[must_use]
     pub fn path_and_query(self, path_and_query: impl Into<Cow<'a, str>>) -> Self {
@@ -190,7 +198,7 @@ impl<'a> SignedTarget<'a> {
 #[non_exhaustive]
 pub struct Resolved<'a> {
     /// The scheme of the URI; `https` when the request has none.
-    pub scheme: &'a str,
+    pub scheme: Cow<'a, str>,
     /// The authority, not yet in lower case. `None` when there is none, or several that differ.
     pub authority: Option<Cow<'a, [u8]>>,
     /// The path, never empty.

@@ -28,6 +28,8 @@ pub enum Part {
     UriScheme,
     /// The authority of a request, in lower case ([`Target`](crate::Target)).
     Authority,
+    /// The port of a request: that of the authority, or else the usual one of the URI's scheme.
+    Port,
     /// The path of a request, as sent.
     Path,
     /// The query of a request, without the question mark; nothing when there is none.
@@ -110,8 +112,8 @@ impl Part {
 
     /// What only a request has, or only a response.
     pub(super) fn is_of_request(&self) -> bool {
-        use Part::{Authority, Method, Path, PathAndQuery, Query, UriScheme, Url};
-        matches!(self, Method | UriScheme | Authority | Path | Query | PathAndQuery | Url)
+        use Part::{Authority, Method, Path, PathAndQuery, Port, Query, UriScheme, Url};
+        matches!(self, Method | UriScheme | Authority | Port | Path | Query | PathAndQuery | Url)
     }
 
     pub(super) fn is_of_response(&self) -> bool {
@@ -134,6 +136,16 @@ impl Part {
             },
             Self::UriScheme => feed.push(message.target()?.scheme.as_bytes()),
             Self::Authority => feed.push_lower_case(message.authority()?),
+            Self::Port => {
+                let authority = message.authority()?;
+                // A colon inside of brackets belongs to an IPv6 address.
+                let colon = authority
+                    .iter()
+                    .rposition(|b| matches!(b, b':' | b']'))
+                    .filter(|at| authority.get(*at) == Some(&b':'));
+                let port = colon.and_then(|at| authority.get(at..)?.get(1..)).filter(|port| !port.is_empty());
+                feed.push(port.unwrap_or(if message.target()?.scheme == "http" { b"80" } else { b"443" }));
+            }
             Self::Path => feed.push(message.target()?.path.as_bytes()),
             Self::Query => feed.push(message.target()?.query.unwrap_or_default().as_bytes()),
             Self::PathAndQuery => path_and_query(message, feed)?,
