@@ -1,11 +1,12 @@
 //! One `authorization` header: `Hmac {key id}:{nonce}:{time}:{signature}`, the word in any case.
 //!
-//! The signature is the standard base64 of the HMAC-SHA256 of key id, nonce, time and the body's SHA-256 (standard base64,
-//! nothing at all for an empty body), with `:` between them. The time is in Unix seconds, with or without a fraction, 300 s in
-//! both directions, and is signed as it was sent. The secret is what the base64 of the private key stands for.
+//! The signature is the standard base64 of the HMAC-SHA256 of key id, nonce, time and the body's SHA-256 (standard
+//! base64; nothing at all for an empty body), with `:` between them. The time is in Unix seconds, with or without a
+//! fraction, 300 s in both directions, and is signed as it was sent. The secret is what the base64 of the private key
+//! stands for.
 //!
-//! What it leaves open: method, path, query and other headers are not signed. A token that is stolen before it was used is good
-//! for any path, so the nonce is all that protects it: several instances of a server need a `ReplayGuard` that they
+//! What it leaves open: method, path, query and other headers are not signed. A token that is stolen before it was used is
+//! good for any path, so the nonce is all that protects it: several instances of a server need a `ReplayGuard` that they
 //! share. A nonce that is the time itself, as some callers have it, collides within a millisecond.
 //!
 //! A refusal is the crate's own 401; what the original writes into its own is not known.

@@ -1,4 +1,5 @@
-// GitHub's own library, in the manner of libraries.py. Run with --eval where the packages are: modules are looked for from there.
+// GitHub's own library, in the manner of libraries.py. Run with --eval in the folder that holds the packages: modules are
+// looked for from there.
 import { createInterface } from "node:readline";
 import { sign, verify } from "@octokit/webhooks-methods";
 
