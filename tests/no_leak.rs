@@ -139,6 +139,7 @@ async fn q_01_debug_of_every_public_type() {
     }
     seen.show(&TimeFormat::Seconds);
     seen.show(&tower_hmac::Encoding::Hex);
+    seen.show(&tower_hmac::ProblemJson);
 
     // Only the layer makes a Refusal: see below. What a protocol is handed has a test of its own.
     let elsewhere = ["Refusal"].into_iter().chain(support::HANDED_TO_PROTOCOLS);
