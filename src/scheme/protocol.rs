@@ -88,7 +88,8 @@ pub trait Protocol: Send + Sync + 'static {
     /// [`Missing`](RejectionKind::Missing), [`Malformed`](RejectionKind::Malformed), and what the format forbids.
     fn read<'m>(&self, message: &Message<'m>) -> Result<Claims<'m>, RejectionKind>;
 
-    /// How the body of this message gets into the MAC. `claim` is `None` when signing.
+    /// How the body of this message gets into the MAC: for all claims of a message in one way. `claim` is `None` when
+    /// signing.
     ///
     /// # Errors
     ///
