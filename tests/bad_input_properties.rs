@@ -144,7 +144,9 @@ fn hostile_headers_are_refused() {
         }
         let mut many = sample.clone();
         let mut headers = HeaderMap::new();
-        (0..20_000).for_each(|_| drop(headers.append(sample.header, HeaderValue::from_static("x"))));
+        for _ in 0..20_000 {
+            headers.append(sample.header, HeaderValue::from_static("x"));
+        }
         many.head.headers.extend(headers);
         assert!(many.verify().is_err());
     }

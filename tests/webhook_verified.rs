@@ -48,6 +48,21 @@ async fn a_handler_learns_key_scheme_time_and_delivery() {
     assert_eq!(seen(&find("list"), find("list").request()).await.unwrap().nonce(), Some("c0ffee"));
 }
 
+/// Q: a log of the headers does not show what could be sent again.
+#[tokio::test]
+async fn the_signature_is_marked_sensitive() {
+    for sample in one_each() {
+        let inner = service_fn(move |request: Request<HmacBody<Script>>| async move {
+            let told = format!("{:?}", request.headers());
+            Ok::<_, Infallible>(Response::new(Full::<bytes::Bytes>::from(told)))
+        });
+        let response = sample.layer().without_response_signing().layer(inner).oneshot(sample.request()).await.unwrap();
+        let told = String::from_utf8(support::service::split(response).await.1.to_vec()).unwrap();
+        assert!(told.contains(&format!("\"{}\": Sensitive", sample.header)), "{} {told}", sample.name);
+        assert!(!told.contains(&sample.signature), "{} {told}", sample.name);
+    }
+}
+
 #[tokio::test]
 async fn the_delivery_id_is_that_of_the_provider() {
     const NONE: &str = "x-no-such-header";

@@ -109,6 +109,10 @@ impl Protocol for Any {
         &self.fields
     }
 
+    fn carries_signature(&self, name: &HeaderName) -> bool {
+        self.each().any(|one| one.protocol.carries_signature(name))
+    }
+
     fn algorithm(&self) -> Algorithm {
         self.first.protocol.algorithm()
     }

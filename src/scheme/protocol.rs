@@ -1,6 +1,6 @@
 //! The trait under [`Scheme`](super::Scheme).
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::claim::{Claim, Claims, Stamp};
 use super::feed::Feed;
@@ -27,9 +27,14 @@ pub trait Protocol: Send + Sync + 'static {
     /// What `WWW-Authenticate` says in a refusal.
     fn challenge(&self) -> HeaderValue;
 
-    /// Every field that this format writes: on responses only the layer may set them. On requests those whose name
-    /// ends in `signature` or that are `authorization` are marked sensitive.
+    /// Every field that this format writes: on responses only the layer may set them.
     fn fields(&self) -> &[HeaderName];
+
+    /// Whether this field, one of [`fields`](Self::fields), carries a signature: on requests it is marked sensitive.
+    /// Default: `authorization`, and what ends in `signature`.
+    fn carries_signature(&self, name: &HeaderName) -> bool {
+        *name == AUTHORIZATION || name.as_str().ends_with("signature")
+    }
 
     /// The algorithm of keys for this format.
     fn algorithm(&self) -> Algorithm {

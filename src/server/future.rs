@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -170,11 +170,11 @@ where
 
 /// Marks what a log must not show, and tells whether it is a gRPC call: in one walk.
 fn prepare(scheme: &Scheme, headers: &mut HeaderMap) -> bool {
-    let (fields, mut grpc) = (scheme.protocol().fields(), false);
+    let (protocol, mut grpc) = (scheme.protocol(), false);
     for (name, value) in headers.iter_mut() {
         if *name == CONTENT_TYPE {
             grpc |= is_grpc(value);
-        } else if (*name == AUTHORIZATION || name.as_str().ends_with("signature")) && fields.contains(name) {
+        } else if protocol.carries_signature(name) && protocol.fields().contains(name) {
             value.set_sensitive(true);
         }
     }

@@ -63,6 +63,11 @@ impl Protocol for Template {
         &self.written
     }
 
+    fn carries_signature(&self, name: &HeaderName) -> bool {
+        let mut fields = self.request.fields.iter();
+        fields.any(|(role, field)| *role == Role::Signature && *name == *field.name)
+    }
+
     fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
