@@ -93,7 +93,8 @@ pub struct Keys {
 pub(crate) type Data = Arc<dyn Any + Send + Sync>;
 
 impl Keys {
-    /// Several secrets that are accepted at the same time, while one replaces the other.
+    /// Several secrets that are accepted at the same time, while one replaces the other. Keep their order: the first
+    /// stands for all of them before the replay guard.
     ///
     /// # Errors
     ///

@@ -17,10 +17,11 @@ use crate::key::Key;
 use crate::mac::{Algorithm, Tag};
 use crate::rejection::RejectionKind;
 
-/// A claim's format is, in this order: one bit that says that another format could be meant as well, the number of the
-/// format, and what that format itself has put there.
-const AMBIGUOUS: usize = 1 << 16;
-const NUMBER: usize = 1 << 8;
+/// A claim's format is what the format itself has put there, times eight, plus twice the number of the format, plus one
+/// when another format could be meant as well.
+const AMBIGUOUS: usize = 1;
+const NUMBER: usize = 2;
+const INNER: usize = 8;
 
 /// A message is accepted by exactly one of these. The first one signs requests.
 pub(super) struct Any {
@@ -32,17 +33,29 @@ pub(super) struct Any {
 impl Any {
     pub(super) fn new(formats: impl IntoIterator<Item = Scheme>) -> Result<Self, ConfigError> {
         let wrong = |why: &str| ConfigError::from(Mistake::Scheme { name: "any", why: why.to_owned() });
-        let mut formats = formats.into_iter();
+        // A nested choice would read the numbers of the outer one.
+        let flat = |one: Scheme| match &one.formats {
+            Some(any) => any.each().cloned().collect(),
+            None => vec![one],
+        };
+        let mut formats = formats.into_iter().flat_map(flat);
         let first = formats.next().ok_or_else(|| wrong("there is no format to choose from"))?;
         let more: Vec<_> = formats.collect();
         if more.len() >= MAX_MACS {
             return Err(wrong("there are more than four formats"));
         }
-        if more.iter().any(|one| one.0.algorithm() != first.0.algorithm()) {
+        if more.iter().any(|one| one.protocol.algorithm() != first.protocol.algorithm()) {
             return Err(wrong("the formats want keys for different algorithms"));
         }
-        let mut fields = first.0.fields().to_vec();
-        fields.extend(more.iter().flat_map(|one| one.0.fields()).cloned());
+        let all = || iter::once(&first).chain(&more);
+        let names = || all().map(Scheme::name);
+        if all().all(|one| one.protocol.signs_responses())
+            && names().any(|name| names().filter(|other| *other == name).count() > 1)
+        {
+            return Err(wrong("two formats that sign responses have one name"));
+        }
+        let mut fields = first.protocol.fields().to_vec();
+        fields.extend(more.iter().flat_map(|one| one.protocol.fields()).cloned());
         fields.dedup();
         Ok(Self { first, more, fields })
     }
@@ -52,16 +65,22 @@ impl Any {
     }
 
     fn of(&self, claim: &Claim<'_>) -> &dyn Protocol {
-        self.numbered(claim.format % AMBIGUOUS / NUMBER)
+        self.numbered(claim.format % INNER / NUMBER)
     }
 
     fn numbered(&self, format: usize) -> &dyn Protocol {
-        &*self.each().nth(format).unwrap_or(&self.first).0
+        &*self.each().nth(format).unwrap_or(&self.first).protocol
     }
 
     /// The claim as its format knows it.
     fn inner<'m>(claim: &Claim<'m>) -> Claim<'m> {
-        Claim { format: claim.format % NUMBER, ..claim.clone() }
+        Claim { format: claim.format / INNER, ..claim.clone() }
+    }
+
+    /// What a format has put there, and its number.
+    fn outer(inner: usize, number: usize) -> Result<usize, RejectionKind> {
+        let outer = inner.checked_mul(INNER).and_then(|inner| inner.checked_add(number.checked_mul(NUMBER)?));
+        outer.ok_or(RejectionKind::Malformed)
     }
 
     /// The format of the request that a response answers; the first one for a request that is to be signed.
@@ -75,7 +94,7 @@ impl Any {
 
 impl Protocol for Any {
     fn name(&self) -> &'static str {
-        self.first.0.name()
+        self.first.protocol.name()
     }
 
     fn name_for(&self, claim: &Claim<'_>) -> &'static str {
@@ -83,7 +102,7 @@ impl Protocol for Any {
     }
 
     fn challenge(&self) -> HeaderValue {
-        self.first.0.challenge()
+        self.first.protocol.challenge()
     }
 
     fn fields(&self) -> &[HeaderName] {
@@ -91,15 +110,15 @@ impl Protocol for Any {
     }
 
     fn carries_signature(&self, name: &HeaderName) -> bool {
-        self.each().any(|one| one.0.carries_signature(name))
+        self.each().any(|one| one.protocol.carries_signature(name))
     }
 
     fn algorithm(&self) -> Algorithm {
-        self.first.0.algorithm()
+        self.first.protocol.algorithm()
     }
 
     fn fits(&self, key: &Key) -> Result<(), ConfigError> {
-        self.each().try_for_each(|one| one.0.fits(key))
+        self.each().try_for_each(|one| one.protocol.fits(key))
     }
 
     fn encoding(&self, claim: &Claim<'_>) -> Encoding {
@@ -107,41 +126,43 @@ impl Protocol for Any {
     }
 
     fn nonce_encoding(&self) -> Encoding {
-        self.first.0.nonce_encoding()
+        self.first.protocol.nonce_encoding()
     }
 
     fn time(&self) -> TimeFormat {
-        self.first.0.time()
+        self.first.protocol.time()
     }
 
     fn tolerance(&self) -> Option<Tolerance> {
         // The narrowest, where they differ.
-        let each = self.each().filter_map(|one| one.0.tolerance());
+        let each = self.each().filter_map(|one| one.protocol.tolerance());
         each.reduce(Tolerance::narrower)
     }
 
     fn has_nonce(&self) -> bool {
-        self.each().any(|one| one.0.has_nonce())
+        self.each().any(|one| one.protocol.has_nonce())
     }
 
     fn signs_responses(&self) -> bool {
-        self.each().all(|one| one.0.signs_responses())
+        self.each().all(|one| one.protocol.signs_responses())
     }
 
     fn read<'m>(&self, message: &Message<'m>) -> Result<Claims<'m>, RejectionKind> {
         if !message.is_request() {
             let format = self.known(message);
             let mut claims = self.numbered(format).read(message)?;
-            claims.each_mut().for_each(|claim| claim.format |= format.saturating_mul(NUMBER));
+            for claim in claims.each_mut() {
+                claim.format = Self::outer(claim.format, format)?;
+            }
             return Ok(claims);
         }
         let mut refused = RejectionKind::Missing;
         let mut all: Option<Claims<'m>> = None;
         for (format, one) in self.each().enumerate() {
-            match one.0.read(message) {
+            match one.protocol.read(message) {
                 Ok(claims) => {
                     for mut claim in claims.into_each() {
-                        claim.format |= format.saturating_mul(NUMBER);
+                        claim.format = Self::outer(claim.format, format)?;
                         match &mut all {
                             None => all = Some(claim.into()),
                             Some(all) => all.push(claim)?,
@@ -153,8 +174,9 @@ impl Protocol for Any {
             }
         }
         let mut all = all.ok_or(refused)?;
-        let first = all.first().format / NUMBER;
-        if all.iter().any(|claim| claim.format / NUMBER != first) {
+        let number = |claim: &Claim<'_>| claim.format % INNER;
+        let first = number(all.first());
+        if all.iter().any(|claim| number(claim) != first) {
             all.each_mut().for_each(|claim| claim.format |= AMBIGUOUS);
         }
         Ok(all)
@@ -162,7 +184,7 @@ impl Protocol for Any {
 
     fn entry(&self, message: &Message<'_>, claim: Option<&Claim<'_>>) -> Result<Entry, RejectionKind> {
         match claim {
-            Some(claim) if claim.format >= AMBIGUOUS => Ok(Entry::Whole),
+            Some(claim) if claim.format % NUMBER == AMBIGUOUS => Ok(Entry::Whole),
             Some(claim) => self.of(claim).entry(message, Some(&Self::inner(claim))),
             None => self.numbered(self.known(message)).entry(message, None),
         }
@@ -180,7 +202,7 @@ impl Protocol for Any {
         feed: &mut Feed<'_>,
     ) -> Result<(), RejectionKind> {
         let (protocol, inner) = (self.of(claim), Self::inner(claim));
-        if claim.format < AMBIGUOUS {
+        if claim.format % NUMBER != AMBIGUOUS {
             return protocol.after(message, &inner, seen, feed);
         }
         // All of the body is there, whatever way this format wants it.
@@ -202,11 +224,11 @@ impl Protocol for Any {
     fn stamp<'s>(&self, message: &Message<'s>, stamp: &Stamp<'s>) -> Result<Claim<'s>, RejectionKind> {
         let format = self.known(message);
         let claim = self.numbered(format).stamp(message, stamp)?;
-        Ok(Claim { format: format.saturating_mul(NUMBER) | claim.format, ..claim })
+        Ok(Claim { format: Self::outer(claim.format, format)?, ..claim })
     }
 
     fn write(&self, head: HeadMut<'_>, stamp: &Stamp<'_>, digest: &[u8], tag: &Tag) -> Result<(), SignError> {
-        let inner = Stamp { format: stamp.format % NUMBER, ..*stamp };
-        self.numbered(stamp.format / NUMBER).write(head, &inner, digest, tag)
+        let inner = Stamp { format: stamp.format / INNER, ..*stamp };
+        self.numbered(stamp.format % INNER / NUMBER).write(head, &inner, digest, tag)
     }
 }

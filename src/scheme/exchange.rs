@@ -20,6 +20,7 @@ pub struct Exchange(Arc<Signed>);
 /// In one allocation, from the check of the head to the response.
 struct Signed {
     key: Key,
+    first: KeyId,
     scheme: &'static str,
     signature: Tag,
     head: bool,
@@ -31,21 +32,24 @@ struct Signed {
 }
 
 impl Exchange {
+    /// `first` is what the first of the keys makes of the same text: a message that carries several right signatures is
+    /// remembered by it, so that it stays the same message when one of them is removed.
     pub(crate) fn new(
-        key: &Key,
+        (key, signature): (&Key, Tag),
+        (first, once): (&Key, Tag),
         scheme: &'static str,
         claim: &Claim<'_>,
-        signature: Tag,
         method: &Method,
         data: Option<&Data>,
     ) -> Self {
         Self(Arc::new(Signed {
             key: key.clone(),
+            first: first.id().clone(),
             scheme,
             signature,
             head: method == Method::HEAD,
             timestamp: claim.timestamp.and_then(|time| time.seconds),
-            once: claim.nonce.map_or_else(|| Short::new(signature.spell(Encoding::Hex).as_str()), Short::new),
+            once: claim.nonce.map_or_else(|| Short::new(once.spell(Encoding::Hex).as_str()), Short::new),
             has_nonce: claim.nonce.is_some(),
             delivery_id: claim.delivery_id.map(Short::new),
             data: data.cloned(),
@@ -80,9 +84,9 @@ impl Exchange {
         self.0.has_nonce.then(|| self.0.once.as_str())
     }
 
-    /// What no other message of this key has: the nonce, or else the signature in hex.
-    pub(crate) fn once(&self) -> &str {
-        self.0.once.as_str()
+    /// What no other message of a key has, and the key: the nonce, or else the signature in hex.
+    pub(crate) fn once(&self) -> (&KeyId, &str) {
+        (&self.0.first, self.0.once.as_str())
     }
 
     pub(crate) fn delivery_id(&self) -> Option<&str> {

@@ -40,7 +40,11 @@ use crate::key::{Key, KeyStore};
 ///
 /// One description serves verifying and signing, requests and responses.
 #[derive(Clone)]
-pub struct Scheme(Arc<dyn Protocol>);
+pub struct Scheme {
+    protocol: Arc<dyn Protocol>,
+    /// What it was put together from.
+    formats: Option<Arc<Any>>,
+}
 
 impl Scheme {
     /// The crate's own scheme, version 1: HMAC-SHA256 over method, authority, path, query, content type, content
@@ -74,13 +78,20 @@ impl Scheme {
     /// ```
     ///
     /// Where the headers of a message fit several, the body is read before any of them is tried. If one of them has a
-    /// nonce, the replay guard is on, and remembers the signatures of messages that have none.
+    /// nonce, the replay guard is on, and remembers the signatures of messages that have none. Responses are signed if all
+    /// of them sign theirs. A scheme that was itself put together counts as its formats.
+    ///
+    /// A key that is used for several formats vouches for what any of them could mean: what one signs as time and body
+    /// may be the body that another signs. Give each its own key where that can be; a store sees the
+    /// [head](crate::KeyQuery::head).
     ///
     /// # Errors
     ///
-    /// When there are none or more than four, or when they want keys for different algorithms.
+    /// When there are none or more than four, when they want keys for different algorithms, or when all sign responses
+    /// and two have one name.
     pub fn any(formats: impl IntoIterator<Item = Self>) -> Result<Self, ConfigError> {
-        Ok(Self::from_protocol(Any::new(formats)?))
+        let any = Arc::new(Any::new(formats)?);
+        Ok(Self { protocol: Arc::clone(&any) as _, formats: Some(any) })
     }
 
     /// Begins to describe a wire format; `name` is what [`Verified::scheme`](crate::Verified::scheme) shows.
@@ -91,32 +102,32 @@ impl Scheme {
     /// A format of your own, beyond what a description can say.
     #[must_use]
     pub fn from_protocol(protocol: impl Protocol) -> Self {
-        Self(Arc::new(protocol))
+        Self { protocol: Arc::new(protocol), formats: None }
     }
 
     /// The scheme's name: `native` for [`Scheme::native`].
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.0.name()
+        self.protocol.name()
     }
 
     pub(crate) fn protocol(&self) -> &dyn Protocol {
-        &*self.0
+        &*self.protocol
     }
 
     /// Marks what a log must not show.
     pub(crate) fn conceal(&self, headers: &mut HeaderMap) {
-        let signatures = headers.iter_mut().filter(|(name, _)| self.0.carries_signature(name));
+        let signatures = headers.iter_mut().filter(|(name, _)| self.protocol.carries_signature(name));
         signatures.for_each(|(_, value)| value.set_sensitive(true));
     }
 
     /// Whether a key can be used with this format.
     pub(crate) fn fits(&self, key: &Key) -> Result<(), ConfigError> {
-        let (wanted, found) = (self.0.algorithm(), key.algorithm());
+        let (wanted, found) = (self.protocol.algorithm(), key.algorithm());
         if wanted != found {
             return Err(Mistake::KeyAlgorithm { scheme: self.name(), wanted, found }.into());
         }
-        self.0.fits(key)
+        self.protocol.fits(key)
     }
 
     /// Whether every key that a store knows from the start can be used.

@@ -30,7 +30,8 @@ pub trait Protocol: Send + Sync + 'static {
     /// Every field that this format writes: on responses only the layer may set them.
     fn fields(&self) -> &[HeaderName];
 
-    /// Whether a field carries a signature, which a log must not show: it is marked sensitive.
+    /// Whether this field, one of [`fields`](Self::fields), carries a signature, which a log must not show: it is marked
+    /// sensitive. Default: `authorization`, and what ends in `signature`.
     fn carries_signature(&self, name: &HeaderName) -> bool {
         self.fields().contains(name) && (*name == AUTHORIZATION || name.as_str().ends_with("signature"))
     }
@@ -92,7 +93,8 @@ pub trait Protocol: Send + Sync + 'static {
     /// [`Missing`](RejectionKind::Missing), [`Malformed`](RejectionKind::Malformed), and what the format forbids.
     fn read<'m>(&self, message: &Message<'m>) -> Result<Claims<'m>, RejectionKind>;
 
-    /// How the body of this message gets into the MAC. `claim` is `None` when signing.
+    /// How the body of this message gets into the MAC: for all claims of a message in one way. `claim` is `None` when
+    /// signing.
     ///
     /// # Errors
     ///

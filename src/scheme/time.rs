@@ -77,9 +77,18 @@ fn is_fraction(digits: &str) -> bool {
     (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Upper-case `T`, and an offset: the parser takes more than RFC 3339 has.
+/// `YYYY-MM-DDThh:mm:ss`, a fraction or none, and `Z` or an offset of less than a day: the parser takes more than RFC 3339
+/// has. No such text begins or ends with another.
 fn is_rfc3339(text: &str) -> bool {
-    let date = text.as_bytes().get(..11).is_some_and(|b| b.ends_with(b"T"));
-    let zone = text.ends_with('Z') || text.as_bytes().iter().nth_back(5).is_some_and(|b| matches!(b, b'+' | b'-'));
-    date && zone && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b':' | b'.' | b'T' | b'Z'))
+    let pattern = |text: &str, pattern: &str| {
+        let fits = |(b, p): (u8, u8)| if p == b'0' { b.is_ascii_digit() } else { b == p };
+        text.len() == pattern.len() && text.bytes().zip(pattern.bytes()).all(fits)
+    };
+    let Some((date, rest)) = text.split_at_checked(19) else { return false };
+    let zone = rest.find(['Z', '+', '-']).and_then(|at| rest.split_at_checked(at));
+    let Some((fraction, zone)) = zone else { return false };
+    let offset = |zone: &str| (pattern(zone, "+00:00") || pattern(zone, "-00:00")) && zone.get(1..3) < Some("24");
+    pattern(date, "0000-00-00T00:00:00")
+        && (fraction.is_empty() || fraction.strip_prefix('.').is_some_and(is_fraction))
+        && (zone == "Z" || offset(zone))
 }

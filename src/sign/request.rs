@@ -52,7 +52,7 @@ impl RequestSigner {
         let protocol = scheme.protocol();
         let message = Message::request(head, target).map_err(cannot)?;
         let (sealed, exchange) = signing.finish(protocol, key, &message, |claim, tag| {
-            Exchange::new(key, protocol.name_for(claim), claim, tag, &head.method, None)
+            Exchange::new((key, tag), (key, tag), protocol.name_for(claim), claim, &head.method, None)
         })?;
         let parts = HeadMut { headers: &mut head.headers, uri: Some(&mut head.uri) };
         sealed.write(protocol, key, parts)?;

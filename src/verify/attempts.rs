@@ -8,26 +8,28 @@ use crate::encoding::Encoding;
 use crate::key::{Data, Key, Keys};
 use crate::mac::{self, Algorithm, Mac, Tag};
 use crate::rejection::RejectionKind;
-use crate::scheme::{Claim, Claims, Entry, Intake, Message, Scheme, Seen, Timestamp};
+use crate::scheme::{Claim, Claims, Entry, Intake, MAX_MACS, Message, Scheme, Seen, Timestamp};
 
-/// The claim that is right, for a scheme whose head says it all.
+/// The claim that is right, for a scheme whose head says it all; its key and tag, and those of the first key.
 pub(super) fn head_only<'k, 'c, 'm>(
     scheme: &Scheme,
     message: &Message<'m>,
     claims: &'c Claims<'m>,
     keys: Option<&'k Keys>,
-) -> Result<(&'k Key, Tag, &'c Claim<'m>), RejectionKind> {
+) -> Result<(Signer<&'k Key>, Signer<&'k Key>, &'c Claim<'m>), RejectionKind> {
     let protocol = scheme.protocol();
     let mut matched = None;
+    let mut firsts = Firsts::default();
     let mut known = false;
     for key in keys.into_iter().flat_map(Keys::iter) {
         known = true;
-        for claim in claims.iter() {
+        for (index, claim) in claims.iter().enumerate() {
             let mut mac = protocol.start(key, claim)?;
             protocol.feed_head(message, claim, &mut mac)?;
             let tag = mac.finish();
+            let first = firsts.of(index, (key, tag));
             if signs(protocol.encoding(claim), &tag, claim) {
-                matched = Some((key, tag, claim));
+                matched = Some(((key, tag), first, claim));
             }
         }
     }
@@ -39,6 +41,27 @@ pub(super) fn head_only<'k, 'c, 'm>(
         return Err(RejectionKind::UnknownKey);
     }
     matched.ok_or(RejectionKind::BadMac)
+}
+
+/// A key and what it makes of a text.
+pub(super) type Signer<K> = (K, Tag);
+
+/// For each claim, what the first key makes of it. Whoever removes one of several right signatures does not change that.
+struct Firsts<K>([Option<Signer<K>>; MAX_MACS]);
+
+impl<K> Default for Firsts<K> {
+    fn default() -> Self {
+        Self([const { None }; MAX_MACS])
+    }
+}
+
+impl<K: Clone> Firsts<K> {
+    fn of(&mut self, claim: usize, signer: Signer<K>) -> Signer<K> {
+        match self.0.get_mut(claim) {
+            Some(first) => first.get_or_insert(signer).clone(),
+            None => signer,
+        }
+    }
 }
 
 /// Whether the tag is one of the signatures that the claim carries. All are looked at.
@@ -74,8 +97,8 @@ struct Attempt {
 
 /// The claim that turned out right.
 pub(super) struct Matched<'m> {
-    pub(super) key: Key,
-    pub(super) tag: Tag,
+    pub(super) signer: Signer<Key>,
+    pub(super) first: Signer<Key>,
     pub(super) claim: Claim<'m>,
     pub(super) data: Option<Data>,
 }
@@ -130,22 +153,24 @@ impl Attempts {
         let protocol = scheme.protocol();
         intake.end(|seen: &Seen<'_>| {
             let mut matched = None;
+            let mut firsts = Firsts::default();
             let known = each.iter().any(|attempt| attempt.key.is_some());
             let mut wrong = if known { RejectionKind::BadMac } else { RejectionKind::UnknownKey };
-            for Attempt { key, claim, mac } in each.drain(..) {
-                let claim = claims.get(claim).ok_or(RejectionKind::Malformed)?;
+            for Attempt { key, claim: index, mac } in each.drain(..) {
+                let claim = claims.get(index).ok_or(RejectionKind::Malformed)?;
                 match protocol.feed_rest(message, claim, seen, mac) {
                     Ok(tag) => {
                         let signed = signs(protocol.encoding(claim), &tag, claim);
-                        matched = key.filter(|_| signed).map(|key| (key, tag, claim)).or(matched);
+                        let first = key.map(|key| (firsts.of(index, (key.clone(), tag)), (key, tag)));
+                        matched = first.filter(|_| signed).map(|(first, signer)| (signer, first, claim)).or(matched);
                     }
                     Err(kind) => wrong = kind,
                 }
             }
-            let (key, tag, claim) = matched.ok_or(wrong)?;
+            let (signer, first, claim) = matched.ok_or(wrong)?;
             let inside = protocol.inside(claim, seen)?.map(|seconds| Timestamp { text: "", seconds: Some(seconds) });
             let claim = Claim { timestamp: inside.or(claim.timestamp), ..claim.clone() };
-            Ok(Matched { key, tag, claim, data: data.take() })
+            Ok(Matched { signer, first, claim, data: data.take() })
         })
     }
 }

@@ -21,7 +21,8 @@ pub struct Authentic {
 impl Authentic {
     /// What to ask the replay guard: about the nonce, or, in a scheme that has none, about the signature.
     ///
-    /// A message without a time is remembered for a day.
+    /// A message without a time is remembered for a day. Where several keys are accepted, it is remembered under the first
+    /// of them, whichever signed: a message may carry the signatures of two.
     ///
     /// # Errors
     ///
@@ -35,8 +36,8 @@ impl Authentic {
             }
             _ => now.saturating_add(UNDATED),
         };
-        let nonce = self.exchange.once();
-        Ok(ReplayClaim { key_id: self.exchange.key_id(), nonce, valid_until, now })
+        let (key_id, nonce) = self.exchange.once();
+        Ok(ReplayClaim { key_id, nonce, valid_until, now })
     }
 
     /// Turns the guard's answer into the proof.

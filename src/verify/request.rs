@@ -82,19 +82,30 @@ impl RequestVerifier {
         let Credentials { message, method, claims } = credentials;
         let entry = self.scheme.protocol().entry(message, Some(claims.first()))?;
         self.usable(keys, claims)?;
-        let expected = match entry {
-            Entry::Digest(encoding) => Some((encoding, claims.first().digest.ok_or(RejectionKind::Missing)?)),
-            Entry::Uncovered => None,
+        for claim in claims.iter().skip(1) {
+            // The body is taken in once, in one way.
+            if self.scheme.protocol().entry(message, Some(claim))? != entry {
+                return Err(RejectionKind::Malformed.into());
+            }
+        }
+        match entry {
+            Entry::Digest(_) | Entry::Uncovered => {}
             Entry::Raw | Entry::Hashed | Entry::Whole => {
                 let attempts = Attempts::begin(&self.scheme, entry, message, claims, keys)?;
                 let open = Open { attempts, verifier: self.clone(), now };
                 return Ok(VerifyingRequest(State::Open(Box::new(open))));
             }
+        }
+        let (signer, first, claim) = attempts::head_only(&self.scheme, message, claims, keys)?;
+        // That of the claim which is right: the others may announce what they like.
+        let expected = match entry {
+            Entry::Digest(encoding) => Some((encoding, claim.digest.ok_or(RejectionKind::Missing)?)),
+            _ => None,
         };
-        let (key, tag, claim) = attempts::head_only(&self.scheme, message, claims, keys)?;
-        self.fresh(claim.timestamp.and_then(|time| time.seconds), now, key)?;
+        self.fresh(claim.timestamp.and_then(|time| time.seconds), now, signer.0)?;
         let data = keys.and_then(Keys::data);
-        let exchange = Exchange::new(key, self.scheme.protocol().name_for(claim), claim, tag, method, data);
+        let name = self.scheme.protocol().name_for(claim);
+        let exchange = Exchange::new(signer, first, name, claim, method, data);
         let expected = expected.map(|(encoding, text)| Expected::new(encoding, text)).transpose()?;
         Ok(VerifyingRequest(State::Proven { exchange, tolerance: self.tolerance, expected }))
     }
@@ -231,10 +242,11 @@ impl Open {
     fn end(&mut self, head: &Parts) -> Result<Authentic, Rejection> {
         let Self { attempts, verifier, now } = self;
         let Credentials { message, method, claims } = verifier.read(head)?;
-        let Matched { key, tag, claim, data } = attempts.end(&verifier.scheme, &message, &claims)?;
+        let Matched { signer: (key, tag), first: (first, once), claim, data } =
+            attempts.end(&verifier.scheme, &message, &claims)?;
         verifier.fresh(claim.timestamp.and_then(|time| time.seconds), *now, &key)?;
-        let exchange =
-            Exchange::new(&key, verifier.scheme.protocol().name_for(&claim), &claim, tag, method, data.as_ref());
+        let name = verifier.scheme.protocol().name_for(&claim);
+        let exchange = Exchange::new((&key, tag), (&first, once), name, &claim, method, data.as_ref());
         Ok(Authentic { exchange, tolerance: verifier.tolerance })
     }
 }

@@ -1,7 +1,5 @@
 //! Twilio.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use http::Uri;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery};
@@ -19,6 +17,9 @@ const SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
 /// The member of the query that holds the hash of a body which is not a form.
 const BODY: &str = "bodySHA256";
 
+/// The most parameters of a form: strangers can send them.
+const PARAMETERS: usize = 1000;
+
 /// Requests of [Twilio](https://www.twilio.com/docs/usage/security): `x-twilio-signature`, base64 of the HMAC with
 /// **SHA-1** of the public URL and, for a form, its parameters: sorted by name, name and value one after the other, equal
 /// ones once. Any other body is signed through `bodySHA256` in the query; without that it is refused. The secret is the
@@ -28,7 +29,9 @@ const BODY: &str = "bodySHA256";
 /// not always sign the port: the URL is tried with its port and without, which takes two MACs for each key. Path and query
 /// are those of the request ([`Target`](crate::Target)).
 ///
-/// Nothing separates the parameters: `a=bc` and `ab=c` are signed alike, and so are a parameter and a piece of the URL.
+/// Nothing separates the parameters: `a=bc` and `ab=c` are signed alike, and so are a parameter and a piece of the URL. Nor
+/// does the signature tell their order, how they are escaped, or whether one is repeated. A form of more than 1000
+/// parameters, or one that is not UTF-8, is refused.
 ///
 /// No time is signed, so a message is never stale, and no nonce, so the replay guard is off unless it is set; it then
 /// remembers signatures for a day. There is no delivery id.
@@ -147,15 +150,15 @@ impl Protocol for Twilio {
             return Ok(());
         }
         is_form(message)?.then_some(()).ok_or(RejectionKind::Missing)?;
-        let mut parameters = BTreeMap::<_, BTreeSet<_>>::new();
-        for (name, value) in form_urlencoded::parse(seen.whole) {
-            parameters.entry(name).or_default().insert(value);
+        let mut parameters: Vec<_> = form_urlencoded::parse(seen.whole).take(PARAMETERS.saturating_add(1)).collect();
+        if parameters.len() > PARAMETERS || !is_text(seen.whole) {
+            return Err(RejectionKind::Malformed);
         }
-        for (name, values) in parameters {
-            for value in values {
-                feed.push(name.as_bytes());
-                feed.push(value.as_bytes());
-            }
+        parameters.sort_unstable();
+        parameters.dedup();
+        for (name, value) in parameters {
+            feed.push(name.as_bytes());
+            feed.push(value.as_bytes());
         }
         Ok(())
     }
@@ -182,6 +185,11 @@ impl Protocol for Twilio {
         head.headers.insert(SIGNATURE, signature);
         Ok(())
     }
+}
+
+/// Whether the bytes that a form stands for are UTF-8: what is not would be read as one and the same character.
+fn is_text(form: &[u8]) -> bool {
+    str::from_utf8(&percent_encoding::percent_decode(form).collect::<Vec<_>>()).is_ok()
 }
 
 /// The hash that the query announces.

@@ -4,7 +4,7 @@ use http::header::HeaderName;
 
 use super::check::Sketch;
 use super::field::Field;
-use super::format::Role;
+use super::format::{Format, Role};
 use super::part::Part;
 use super::{Inside, Template};
 use crate::clock::Tolerance;
@@ -98,6 +98,11 @@ impl SchemeBuilder {
     }
 
     /// What is signed, in order.
+    ///
+    /// A text of free length has to have a [literal](Part::literal) next to it, on the side of the body, and
+    /// a message in which the text contains the first byte of that literal is refused. Nothing of the kind is asked of
+    /// path, query and headers: where they stand side by side, or next to the body, bytes can be moved from one to the
+    /// other.
     pub fn message(mut self, parts: impl IntoIterator<Item = Part>) -> Self {
         self.request.parts = parts.into_iter().collect();
         self
@@ -106,6 +111,14 @@ impl SchemeBuilder {
     /// Says that the body of requests is not signed: it is handed on as it came, and nothing vouches for it.
     pub fn without_body(mut self) -> Self {
         self.request.body_uncovered = true;
+        self
+    }
+
+    /// Accepts a description in which nothing ends a text of free length (nonce, delivery id, unread time, fraction of a
+    /// second), so that a captured message can be cut in another way: with a nonce that was not seen yet, for one. Only
+    /// for a peer that speaks nothing else.
+    pub fn allow_ambiguous_message(mut self) -> Self {
+        self.request.ambiguous = true;
         self
     }
 
@@ -169,6 +182,9 @@ impl SchemeBuilder {
         }
         let mut request = request.check().map_err(|why| wrong(&why))?;
         if inside.is_some() {
+            if request.signs_time() {
+                return Err(wrong("there is a time in a field and another in the body"));
+            }
             request = request.with_whole_body().ok_or_else(|| wrong("a time in the body needs Part::Body"))?;
         }
         let response = match response {
@@ -178,6 +194,13 @@ impl SchemeBuilder {
             Some(sketch) => Some(sketch.check().map_err(|why| wrong(&why))?),
             None => None,
         };
+        let spelt = |format: &Format| format.fields.iter().map(|(role, _)| *role).find(|role| role.is_time());
+        let times = (spelt(&request), response.as_ref().and_then(spelt));
+        if let (Some(Role::Timestamp(one) | Role::Unread(one)), Some(Role::Timestamp(other))) = times
+            && one != other
+        {
+            return Err(wrong("the times of requests and responses are spelt in two ways"));
+        }
         let names = request.names.iter().chain(response.iter().flat_map(|format| &format.names));
         let mut written: Vec<HeaderName> = names.cloned().collect();
         written.dedup();

@@ -11,6 +11,7 @@ pub(super) struct Sketch {
     pub(super) fields: Vec<(Role, Field)>,
     pub(super) parts: Vec<Part>,
     pub(super) body_uncovered: bool,
+    pub(super) ambiguous: bool,
 }
 
 /// A field of which there is one: its name, itself, its part, and whether it must be signed.
@@ -18,7 +19,7 @@ type Single = (&'static str, fn(&Role) -> bool, fn(&Part) -> bool, bool);
 
 impl Sketch {
     pub(super) fn check(self) -> Result<Format, String> {
-        let Self { mut fields, mut parts, body_uncovered } = self;
+        let Self { mut fields, mut parts, body_uncovered, ambiguous } = self;
         let has = |role: fn(&Role) -> bool| fields.iter().filter(|(one, _)| role(one)).count();
         let time: fn(&Role) -> bool = |role| matches!(role, Role::Timestamp(_) | Role::Unread(_));
         let singles: [Single; 5] = [
@@ -70,12 +71,13 @@ impl Sketch {
             return Err(format!("the fields stand in more than {MAX_HEADERS} headers"));
         }
         agree(&fields)?;
+        in_a_row(&fields)?;
         let keys = fields.iter().filter_map(|(_, field)| match field.place {
             Place::Member { key, .. } => Some(key),
             _ => None,
         });
         let keys = keys.collect();
-        let ends = ends(&parts);
+        let ends = ends(&fields, &parts, ambiguous)?;
         let signs_delivery_id = parts.iter().any(|part| matches!(part, Part::DeliveryId));
         let body = match entry {
             Entry::Raw | Entry::Hashed | Entry::Whole => parts.iter().position(Part::is_body).unwrap_or(parts.len()),
@@ -88,28 +90,66 @@ impl Sketch {
     }
 }
 
-/// A text that a sender chooses must not contain what follows it: two messages would be signed alike.
-fn ends(parts: &[Part]) -> Vec<(Role, u8)> {
-    let pairs = parts.iter().zip(parts.iter().skip(1));
-    let ends = pairs.filter_map(|(part, next)| {
+/// A text that a sender chooses must not contain what ends it, which is what follows it before the body, and what
+/// precedes it after the body: two messages would be signed alike.
+fn ends(fields: &[(Role, Field)], parts: &[Part], ambiguous: bool) -> Result<Vec<(Role, u8)>, String> {
+    let body = parts.iter().position(Part::is_body).unwrap_or(parts.len());
+    let mut ends = Vec::new();
+    for (index, part) in parts.iter().enumerate() {
+        let time = fields.iter().map(|(role, _)| *role).find(|role| role.is_time());
         let role = match part {
             Part::Nonce => Role::Nonce,
             Part::KeyId => Role::KeyId,
             Part::DeliveryId => Role::DeliveryId,
-            _ => return None,
+            Part::Timestamp => match time.filter(|role| role.has_no_length()) {
+                Some(role) => role,
+                None => continue,
+            },
+            _ => continue,
         };
-        match next {
-            Part::Literal(text) => Some((role, *text.first()?)),
-            _ => None,
+        let neighbour = match index < body {
+            true => parts.get(index.saturating_add(1)),
+            false => index.checked_sub(1).and_then(|index| parts.get(index)),
+        };
+        match neighbour {
+            // It is all that is left.
+            None => {}
+            Some(Part::Literal(text)) if !text.is_empty() => {
+                let end = if index < body { text.first() } else { text.last() };
+                ends.extend(end.map(|end| (role, *end)));
+            }
+            // Whoever has two names for one key may be taken for either.
+            Some(_) if ambiguous || role == Role::KeyId => {}
+            Some(_) => {
+                return Err(format!(
+                    "nothing separates the {} from its neighbour, so a captured message can be cut in another way: \
+                     put a literal there, or say so with allow_ambiguous_message",
+                    role.name()
+                ));
+            }
         }
+    }
+    Ok(ends)
+}
+
+/// The parts of an `authorization` header have the numbers 0, 1, 2 and so on.
+fn in_a_row(fields: &[(Role, Field)]) -> Result<(), String> {
+    let indices = fields.iter().filter_map(|(_, field)| match field.place {
+        Place::Credential { index, .. } => Some(index),
+        _ => None,
     });
-    ends.collect()
+    match indices.enumerate().all(|(expected, index)| expected == index) {
+        true => Ok(()),
+        false => Err("the parts of the authorization header are not numbered from 0 in a row".into()),
+    }
 }
 
 /// Fields that share a header have to agree on how it is cut.
 fn agree(fields: &[(Role, Field)]) -> Result<(), String> {
     for (index, (_, one)) in fields.iter().enumerate() {
-        for (_, other) in fields.iter().skip(index.saturating_add(1)).filter(|(_, other)| other.name == one.name) {
+        for (_, other) in
+            fields.iter().skip(index.saturating_add(1)).filter(|(_, other)| other.name.eq_ignore_ascii_case(one.name))
+        {
             let fits = match (&one.place, &other.place) {
                 (
                     Place::Member { key, separator, open },

@@ -92,6 +92,15 @@ impl Field {
         }
     }
 
+    /// What no value of this field may contain.
+    pub(super) fn between(&self) -> Option<char> {
+        match self.place {
+            Place::Member { separator, .. } | Place::Credential { separator, .. } => Some(separator),
+            Place::Tokens { .. } => Some(' '),
+            Place::Whole { .. } => None,
+        }
+    }
+
     /// Shows each value of this field. `parts` is the number of parts that an `authorization` header has, and `keys` are
     /// those that a list may have.
     pub(super) fn read<'m>(

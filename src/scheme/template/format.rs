@@ -27,6 +27,28 @@ pub(super) enum Role {
     Digest,
 }
 
+impl Role {
+    pub(super) fn is_time(self) -> bool {
+        matches!(self, Self::Timestamp(_) | Self::Unread(_))
+    }
+
+    /// A time of which the spelling does not tell where it ends, within the window.
+    pub(super) fn has_no_length(self) -> bool {
+        matches!(self, Self::Timestamp(TimeFormat::Fraction) | Self::Unread(_))
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Signature => "signature",
+            Self::Timestamp(_) | Self::Unread(_) => "timestamp",
+            Self::Nonce => "nonce",
+            Self::KeyId => "key id",
+            Self::DeliveryId => "delivery id",
+            Self::Digest => "body digest",
+        }
+    }
+}
+
 /// One direction.
 #[derive(Clone, Debug)]
 pub(super) struct Format {
@@ -59,7 +81,7 @@ impl Format {
     }
 
     pub(super) fn line<'m>(&self, lines: &[Once<'m>; MAX_HEADERS], field: &Field) -> Once<'m> {
-        let index = self.names.iter().position(|name| name.as_str() == field.name);
+        let index = self.names.iter().position(|name| *name == *field.name);
         index.and_then(|index| lines.get(index)).copied().unwrap_or_default()
     }
 
@@ -93,9 +115,7 @@ impl Format {
                 Role::DeliveryId if !self.signs_delivery_id && matches!(line, Once::Absent) => {}
                 role => {
                     let text = self.only(field, line)?;
-                    if self.ends.iter().any(|(ended, end)| ended == role && text.as_bytes().contains(end)) {
-                        return Err(RejectionKind::Malformed);
-                    }
+                    self.ended(*role, text)?;
                     match role {
                         Role::Timestamp(format) => {
                             let seconds = Some(format.parse(text).ok_or(RejectionKind::Malformed)?);
@@ -132,6 +152,19 @@ impl Format {
         str::from_utf8(text).ok().filter(|_| good).ok_or(RejectionKind::Malformed)
     }
 
+    /// Whether a text stays apart from its neighbours in the string to sign.
+    pub(super) fn ended(&self, role: Role, text: &str) -> Result<(), RejectionKind> {
+        let runs_on = self.ends.iter().any(|(ended, end)| *ended == role && text.as_bytes().contains(end));
+        (!runs_on).then_some(()).ok_or(RejectionKind::Malformed)
+    }
+
+    /// Whether a text can be written into its field and found there.
+    pub(super) fn writes(&self, role: Role, field: &Field, text: &str) -> Result<(), RejectionKind> {
+        let whole = field.between().is_none_or(|separator| !text.contains(separator));
+        whole.then_some(()).ok_or(RejectionKind::Malformed)?;
+        self.ended(role, text)
+    }
+
     pub(super) fn signs_time(&self) -> bool {
         self.fields.iter().any(|(role, _)| matches!(role, Role::Timestamp(_)))
     }
@@ -148,7 +181,7 @@ impl Format {
 
     /// Whether this header carries the delivery id and nothing else.
     pub(super) fn is_delivery_id(&self, name: &HeaderName) -> bool {
-        let mut here = self.fields.iter().filter(|(_, field)| field.name == name.as_str());
+        let mut here = self.fields.iter().filter(|(_, field)| *name == *field.name);
         here.all(|(role, _)| *role == Role::DeliveryId)
     }
 }

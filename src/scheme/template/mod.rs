@@ -98,7 +98,8 @@ impl Protocol for Template {
             Role::Timestamp(format) | Role::Unread(format) => Some(*format),
             _ => None,
         };
-        self.request.fields.iter().find_map(format).unwrap_or(TimeFormat::Seconds)
+        let response = self.response.iter().flat_map(|response| &response.fields);
+        self.request.fields.iter().chain(response).find_map(format).unwrap_or(TimeFormat::Seconds)
     }
 
     fn tolerance(&self) -> Option<Tolerance> {
@@ -154,8 +155,13 @@ impl Protocol for Template {
                 // The sender's own name for the message stays as it is: it is the same in every attempt.
                 Role::DeliveryId => match format.line(&lines, field) {
                     Once::Absent => claim.delivery_id = Some(stamp.nonce),
-                    line => claim.delivery_id = Some(format.only(field, line)?),
+                    line => {
+                        let id = format.only(field, line)?;
+                        format.ended(*role, id)?;
+                        claim.delivery_id = Some(id);
+                    }
                 },
+                Role::KeyId => format.writes(*role, field, stamp.key_id)?,
                 _ => {}
             }
         }
@@ -167,11 +173,20 @@ impl Protocol for Template {
         let format = format.ok_or(SignError::Header)?;
         let signature = tag.spell(self.encoding);
         let mut written = Vec::with_capacity(format.names.len());
+        // A second place for a signature is a second key's.
+        let place = format.fields.iter().position(|(role, _)| *role == Role::Signature);
         for name in &format.names {
             let mut signed = false;
-            let here = format.fields.iter().filter(|(_, field)| field.name == name.as_str());
-            // A second place for a signature is a second key's.
-            let here = here.filter(|(role, _)| *role != Role::Signature || !std::mem::replace(&mut signed, true));
+            let here = format.fields.iter().enumerate().filter(|(_, (_, field))| *name == *field.name);
+            let here = here.filter(|(index, (role, _))| {
+                let is_place = Some(*index) == place;
+                signed |= is_place;
+                is_place || *role != Role::Signature
+            });
+            let mut here = here.map(|(_, field)| field).peekable();
+            if here.peek().is_none() {
+                continue;
+            }
             let values = here.map(|(role, field)| {
                 let value = match role {
                     Role::Signature => signature.as_str(),
