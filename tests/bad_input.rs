@@ -4,10 +4,12 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use http::{Method, Uri};
-use support::schemes::{Sample, one_each, samples};
+use http::{HeaderName, Method, Request, Uri};
+use support::body::Script;
+use support::schemes::{Sample, mac, one_each, samples, spell};
 use support::service::send;
-use tower_hmac::RejectionKind;
+use tower_hmac::scheme::{Field, Part};
+use tower_hmac::{Algorithm, Encoding, HmacLayer, Key, RejectionKind, Scheme};
 
 /// Whether this body says the same as the sample's. The parameters of a form are not separated in what Twilio signs.
 fn says(sample: &Sample, body: &[u8]) -> bool {
@@ -128,5 +130,38 @@ async fn a_body_over_the_limit_is_413() {
         let outcome = send(sample.layer().max_body(size - 1), sample.request()).await;
         outcome.refused(RejectionKind::BodyTooLarge);
         assert_eq!(outcome.status().as_u16(), 413, "{}", sample.name);
+    }
+}
+
+/// C-04, C-11, C-13, O-01.
+#[tokio::test]
+async fn headers_and_bodies_are_bytes() {
+    let line = || Part::literal("\n");
+    let header = |name| Part::Header(HeaderName::from_static(name));
+    let scheme = Scheme::builder("bytes").signature(Field::header("x-signature"));
+    let scheme = scheme.message([header("x-a"), line(), header("x-b"), line(), Part::Body]).build().unwrap();
+    let ask = |a: &'static [u8], b: &'static [u8], body: &'static [u8]| {
+        let text = [&b"caf\xe9"[..], b"two  words", b"\xff\x00\xfe"].join(&b'\n');
+        let signature = spell(Encoding::Hex, &mac(Algorithm::HmacSha256, b"secret", &text));
+        let request = Request::post("/").header("x-a", a).header("x-b", b).header("x-signature", signature);
+        let layer = HmacLayer::new(scheme.clone(), Key::from_bytes("k", b"secret").unwrap()).unwrap();
+        async move { send(layer, request.body(Script::bytes(body)).unwrap()).await.kind() }
+    };
+    assert_eq!(ask(b"caf\xe9", b"two  words", b"\xff\x00\xfe").await, None);
+    assert_eq!(
+        ask(b"\t caf\xe9 ", b" two  words\t", b"\xff\x00\xfe").await,
+        None,
+        "blanks at the ends are lost on the wire"
+    );
+    for (a, b, body) in [
+        (&b"two  words"[..], &b"caf\xe9"[..], &b"\xff\x00\xfe"[..]),
+        (b"caf\xe9", b"two words", b"\xff\x00\xfe"),
+        (b"caf\xc3\xa9", b"two  words", b"\xff\x00\xfe"),
+        (b"caf\xe8", b"two  words", b"\xff\x00\xfe"),
+        (b"caf\xe9", b"two  words", b"\xff\x00\xff"),
+        (b"caf\xe9", b"two  words", b" \xff\x00\xfe"),
+        (b"", b"two  words", b"\xff\x00\xfe"),
+    ] {
+        assert_eq!(ask(a, b, body).await, Some(RejectionKind::BadMac), "{a:?} {b:?} {body:?}");
     }
 }

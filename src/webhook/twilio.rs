@@ -31,7 +31,8 @@ const PARAMETERS: usize = 1000;
 ///
 /// Nothing separates the parameters: `a=bc` and `ab=c` are signed alike, and so are a parameter and a piece of the URL. Nor
 /// does the signature tell their order, how they are escaped, or whether one is repeated. A form of more than 1000
-/// parameters, or one that is not UTF-8, is refused.
+/// parameters, or one that is not UTF-8, is refused. Who both chooses the text of a parameter and sees the signature can
+/// have a `bodySHA256` signed for a body of their own: a handler of forms should refuse other content types.
 ///
 /// No time is signed, so a message is never stale, and no nonce, so the replay guard is off unless it is set; it then
 /// remembers signatures for a day. There is no delivery id.
