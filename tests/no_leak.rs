@@ -134,6 +134,9 @@ async fn q_01_debug_of_every_public_type() {
         }
     }
     seen.show(&TimeFormat::Seconds);
+    seen.show(&tower_hmac::StreamedBody::default());
+    let name = http::HeaderName::from_static("x-end");
+    seen.show(&tower_hmac::scheme::Trailer { name, announced: "trailer", prefix: "v1=" });
     seen.show(&tower_hmac::Encoding::Hex);
 
     // Only the layer makes a Refusal: see below. What a protocol is handed has a test of its own.

@@ -7,7 +7,9 @@ mod drain;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
+mod gathering;
 mod layer;
+mod receives;
 mod rejecting;
 mod service;
 

@@ -4,6 +4,8 @@
 pub mod alloc;
 pub mod bad_peer;
 pub mod body;
+pub mod flowing;
+pub mod grpc;
 pub mod net;
 #[cfg(feature = "redis")]
 pub mod nodes;
@@ -15,6 +17,7 @@ pub mod redis;
 pub mod scripted;
 pub mod service;
 pub mod tools;
+pub mod trailers;
 pub mod vectors;
 pub mod webhooks;
 pub mod wire;
