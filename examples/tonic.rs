@@ -15,8 +15,9 @@ use tonic_health::ServingStatus;
 use tower_hmac::{HmacLayer, Key, Scheme, Verified};
 
 pub async fn serve(listener: TcpListener, key: Key) -> Result<(), Box<dyn Error + Send + Sync>> {
-    // A gRPC answer ends in trailers, and these cannot be signed yet.
-    let hmac = HmacLayer::new(Scheme::native(), key)?.without_response_signing();
+    // An answer is signed at its end, together with its `grpc-status`, and flows until then. Calls in which the client
+    // streams want `stream_requests` as well.
+    let hmac = HmacLayer::new(Scheme::native(), key)?;
 
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("payments", ServingStatus::Serving).await;

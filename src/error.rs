@@ -44,6 +44,7 @@ pub(crate) enum Mistake {
     Scheme { name: &'static str, why: String },
     Url(String),
     Lease,
+    Streaming(&'static str),
 }
 
 impl From<Mistake> for ConfigError {
@@ -91,6 +92,10 @@ impl fmt::Display for ConfigError {
             Mistake::Scheme { name, why } => write!(f, "scheme {name} cannot be: {why}"),
             Mistake::Url(text) => write!(f, "{text:?} is not an absolute URL as this scheme wants it"),
             Mistake::Lease => f.write_str("a lease must last between one second and one hour, in whole seconds"),
+            Mistake::Streaming(scheme) => write!(
+                f,
+                "scheme {scheme} signs the body itself: nothing is known about a request before all of its body is there"
+            ),
             Mistake::GuardCapacity => f.write_str("a replay guard needs room for at least one entry"),
         }
     }

@@ -32,7 +32,7 @@ pub mod webhook;
 
 mod body;
 pub use self::answer::Answer;
-pub use self::body::{BodyError, HmacBody};
+pub use self::body::{BodyError, HmacBody, StreamedBody};
 pub use self::client::{
     ClientError, ClientErrorKind, ClientFuture, HmacClient, HmacClientLayer, HostKeys, VerifiedResponse,
 };

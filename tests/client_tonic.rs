@@ -1,4 +1,4 @@
-//! The client layer over tonic's `Channel`: calls are signed; answers are verified as far as gRPC lets them be signed.
+//! The client layer over tonic's `Channel`: calls are signed, answers verified.
 
 mod support;
 
@@ -45,21 +45,21 @@ async fn check(server: SocketAddr, layer: HmacClientLayer, service: &str) -> Res
 #[tokio::test]
 async fn a_call_is_signed_and_served() {
     let server = net::start(|listener| example::serve(listener, support::key())).await;
-    // The server of the example does not sign: a gRPC answer ends in trailers.
-    let lax = |key| layer(key).without_response_verification();
-    assert_eq!(check(server, lax(support::key()), "payments").await.unwrap(), ServingStatus::Serving);
-    assert_eq!(check(server, lax(support::key()), "nobody").await.unwrap_err().code(), Code::NotFound);
-    let stranger = Key::from_hex("svc-b", support::KEY_HEX).unwrap();
-    assert_eq!(check(server, lax(stranger), "payments").await.unwrap_err().code(), Code::Unauthenticated);
+    let call = |key, service| check(server, layer(key), service);
+    assert_eq!(call(support::key(), "payments").await.unwrap(), ServingStatus::Serving);
+    assert_eq!(call(support::key(), "nobody").await.unwrap_err().code(), Code::NotFound);
+    let stranger = || Key::from_hex("svc-b", support::KEY_HEX).unwrap();
+    let lax = layer(stranger()).without_response_verification();
+    assert_eq!(check(server, lax, "payments").await.unwrap_err().code(), Code::Unauthenticated);
     // By default nothing unsigned is believed.
-    let error = check(server, layer(support::key()), "payments").await.unwrap_err();
+    let error = call(stranger(), "payments").await.unwrap_err();
     assert_eq!((error.code(), error.message()), (Code::Unauthenticated, "the response is not signed (status 200)"));
 }
 
-/// An answer that is a head alone is signed, its gRPC status too.
+/// A server that signs no trailers answers a call with an error of its own, which is unsigned.
 #[tokio::test]
-async fn a_signed_answer_without_trailers_is_verified() {
-    let layers = HmacLayer::new(Scheme::native(), support::key()).unwrap();
+async fn an_answer_whose_trailers_are_not_signed_is_not_believed() {
+    let layers = HmacLayer::new(Scheme::native(), support::key()).unwrap().without_trailers();
     let server = net::start(|listener| async move {
         let (_, health) = tonic_health::server::health_reporter();
         let incoming = TcpIncoming::from(listener);
@@ -67,7 +67,6 @@ async fn a_signed_answer_without_trailers_is_verified() {
     })
     .await;
     assert_eq!(check(server, layer(support::key()), "nobody").await.unwrap_err().code(), Code::NotFound);
-    // One with trailers the server does not sign: its own error is unsigned.
     let error = check(server, layer(support::key()), "").await.unwrap_err();
     assert_eq!(error.code(), Code::Unauthenticated);
 }

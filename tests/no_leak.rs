@@ -138,6 +138,9 @@ async fn q_01_debug_of_every_public_type() {
         }
     }
     seen.show(&TimeFormat::Seconds);
+    seen.show(&tower_hmac::StreamedBody::default());
+    let name = http::HeaderName::from_static("x-end");
+    seen.show(&tower_hmac::scheme::Trailer { name, announced: "trailer", prefix: "v1=" });
     seen.show(&tower_hmac::Encoding::Hex);
     seen.show(&tower_hmac::ProblemJson);
 

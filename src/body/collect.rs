@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::HeaderMap;
 use http_body::Body;
 use http_body_util::LengthLimitError;
 
@@ -14,12 +13,13 @@ use super::budget::Budget;
 use super::frames::Frames;
 use crate::clock::Clock;
 use crate::error::BoxError;
+use crate::rejection::{Rejection, RejectionKind};
 
 /// The most bytes that are hashed before other tasks get their turn.
-const HASHED_PER_POLL: usize = 64 * 1024;
+pub(super) const HASHED_PER_POLL: usize = 64 * 1024;
 
 /// The most frames that are taken before other tasks get their turn.
-const FRAMES_PER_POLL: usize = 32;
+pub(super) const FRAMES_PER_POLL: usize = 32;
 
 /// What a body may cost.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +59,7 @@ impl Collector {
         Ok(Self { frames: Frames::holding(budget.permit()), left: limits.size, until, current: None })
     }
 
-    /// Reads on, to the end. `take` sees every byte once, in order: the frame, and the part of it that is next.
+    /// Reads on, to the end; trailers stay with the frames. `take` sees every byte once, in order: the frame, and the part of it that is next.
     pub(crate) fn poll<B>(
         &mut self,
         mut body: Pin<&mut B>,
@@ -92,16 +92,16 @@ impl Collector {
             let Some(result) = next else { return Poll::Ready(Ok(mem::take(&mut self.frames))) };
             let frame = result.map_err(|error| broken(error.into()))?;
             match frame.into_data() {
-                Ok(mut data) => {
+                Ok(mut data) if !self.frames.has_trailers() => {
                     let data = data.copy_to_bytes(data.remaining());
                     self.charge(data.len())?;
                     self.current = Some((data, 0));
                 }
-                Err(frame) => {
-                    if frame.into_trailers().is_ok_and(|trailers: HeaderMap| !trailers.is_empty()) {
-                        return Poll::Ready(Err(Fault::Trailers));
-                    }
-                }
+                // Nothing follows trailers.
+                Ok(data) if data.has_remaining() => return Poll::Ready(Err(Fault::Trailers)),
+                Err(_) if self.frames.has_trailers() => return Poll::Ready(Err(Fault::Trailers)),
+                Err(frame) => self.frames.set_trailers(frame.into_trailers().unwrap_or_default()),
+                Ok(_) => {}
             }
         }
         cx.waker().wake_by_ref();
@@ -115,8 +115,20 @@ impl Collector {
     }
 }
 
+impl From<Fault> for Rejection {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::TooLarge => RejectionKind::BodyTooLarge.into(),
+            Fault::Late => RejectionKind::BodyTimeout.into(),
+            Fault::OverBudget => RejectionKind::Budget.into(),
+            Fault::Trailers => RejectionKind::ForbiddenTrailer.into(),
+            Fault::Broken(error) => Self::caused(RejectionKind::BodyError, error),
+        }
+    }
+}
+
 /// A limit that a layer outside has put on the body is a limit, not a broken body.
-fn broken(error: BoxError) -> Fault {
+pub(super) fn broken(error: BoxError) -> Fault {
     let mut source = Some(&*error as &(dyn std::error::Error + 'static));
     while let Some(cause) = source {
         if cause.is::<LengthLimitError>() {

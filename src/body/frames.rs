@@ -1,6 +1,8 @@
 //! The frames of a buffered body.
 
 use bytes::Bytes;
+use http::HeaderMap;
+use http_body::SizeHint;
 
 use super::budget::Permit;
 use crate::joined::Joined;
@@ -12,6 +14,7 @@ pub(crate) struct Frames {
     /// What most bodies do not have: a second frame.
     more: Option<Box<Joined>>,
     left: u64,
+    trailers: Option<Box<HeaderMap>>,
     // Held for its drop.
     permit: Option<Permit>,
 }
@@ -44,13 +47,36 @@ impl Frames {
         Some(next)
     }
 
+    /// What follows the last frame. Empty trailers are none.
+    pub(crate) fn set_trailers(&mut self, trailers: HeaderMap) {
+        self.trailers = (!trailers.is_empty()).then(|| Box::new(trailers));
+    }
+
+    pub(crate) fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take().map(|trailers| *trailers)
+    }
+
+    /// Exact, unless trailers follow: a length that is declared leaves no room for them.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        let mut hint = SizeHint::with_exact(self.left);
+        if self.has_trailers() {
+            hint = SizeHint::new();
+            hint.set_lower(self.left);
+        }
+        hint
+    }
+
+    pub(crate) fn has_trailers(&self) -> bool {
+        self.trailers.is_some()
+    }
+
     /// The bytes that are left.
     pub(crate) fn len(&self) -> u64 {
         self.left
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.left == 0
+        self.left == 0 && self.trailers.is_none()
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{request, response};
+
 use crate::body::{Budget, Limits};
 use crate::clock::{Clock, SystemClock, Tolerance};
 use crate::key::KeyStore;
@@ -21,7 +23,12 @@ pub(super) struct Config {
     pub(super) request: Limits,
     pub(super) response: Limits,
     pub(super) budget: Budget,
+    pub(super) streams_requests: Option<Arc<Predicate<request::Parts>>>,
+    pub(super) streams_responses: Option<Arc<Predicate<response::Parts>>>,
 }
+
+/// Chooses messages by their head.
+pub(super) type Predicate<H> = dyn Fn(&H) -> bool + Send + Sync;
 
 /// Which responses must be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +55,8 @@ impl Config {
             request: limits,
             response: limits,
             budget: Budget::new(64 << 20),
+            streams_requests: None,
+            streams_responses: None,
         }
     }
 }

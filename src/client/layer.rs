@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{request, response};
 use tower_layer::Layer;
 
 use super::config::{Config, Demand};
@@ -19,7 +20,8 @@ use crate::scheme::{Scheme, Target};
 /// For any tower client that speaks `http`: hyper-util's, tonic's `Channel`, reqwest behind a short adapter
 /// (`examples/reqwest.rs`). A response that is unsigned, changed, or the answer to another request is a
 /// [`ClientError`](crate::ClientError); one that is handed on carries a [`VerifiedResponse`](crate::VerifiedResponse).
-/// Bodies are buffered in both directions, so a call that streams both ways at the same time waits for ever.
+/// Bodies are buffered in both directions, so a call that streams both ways at the same time waits for ever, unless
+/// [`stream_requests`](Self::stream_requests) and [`stream_responses`](Self::stream_responses) name it.
 ///
 /// Where it stands, from the caller down:
 ///
@@ -144,6 +146,46 @@ impl HmacClientLayer {
     /// Sets how many body bytes all requests and responses of this layer may hold together. Default: 64 MiB.
     pub fn buffer_budget(self, bytes: u64) -> Self {
         self.with(|config| config.budget = Budget::new(bytes))
+    }
+
+    /// Sends the bodies of the requests that the predicate names while they come, when they have no known length and are
+    /// not there at once, or are over [`max_body`](Self::max_body). Their MAC follows in a trailer: the server, and
+    /// everything between, must pass request trailers on, which hyper and tonic do.
+    ///
+    /// A body of such a request that is there at once, as that of a unary gRPC call, is signed in the head all the same.
+    /// For a scheme without trailers this changes nothing.
+    ///
+    /// ```
+    /// use tower_hmac::{HmacClientLayer, Key, Scheme};
+    ///
+    /// # fn main() -> Result<(), tower_hmac::ConfigError> {
+    /// # let (key, _) = Key::generate("svc-a")?;
+    /// let layer = HmacClientLayer::new(Scheme::native(), key)?
+    ///     .stream_requests(|head| head.uri.path().starts_with("/uploads/"))
+    ///     .stream_responses(|head| head.headers.get("content-type").is_some_and(|kind| kind == "video/mp4"));
+    /// # let _ = layer;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream_requests<P>(self, predicate: P) -> Self
+    where
+        P: Fn(&request::Parts) -> bool + Send + Sync + 'static,
+    {
+        self.with(|config| config.streams_requests = Some(Arc::new(predicate)))
+    }
+
+    /// Hands on the responses that the predicate names as soon as their head is right, with bodies that are verified at
+    /// their end. **What is read of such a body proves nothing before its end**: a body that is not the signed one ends
+    /// in an error, after most of it was read. A [`StreamedBody`](crate::StreamedBody) in the extensions marks such a
+    /// response and tells how its body ended.
+    ///
+    /// The predicate sees heads that are authentic. Neither limit nor deadline applies, since nothing is held. For a
+    /// scheme that signs the raw body this changes nothing.
+    pub fn stream_responses<P>(self, predicate: P) -> Self
+    where
+        P: Fn(&response::Parts) -> bool + Send + Sync + 'static,
+    {
+        self.with(|config| config.streams_responses = Some(Arc::new(predicate)))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {

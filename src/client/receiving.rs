@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use super::config::{Config, Demand};
 use super::error::{ClientError, ClientErrorKind};
 use super::excerpt::Excerpt;
-use crate::body::{Collector, Fault, HmacBody};
+use crate::body::{Collector, Fault, HmacBody, Stream, StreamedBody, declared_length};
 use crate::error::BoxError;
 use crate::key::KeyId;
 use crate::rejection::{Rejection, RejectionKind};
@@ -22,6 +22,9 @@ use crate::verify::VerifyingResponse;
 
 /// The proof that a response was verified, in its extensions: it answers this request, and status and body are those
 /// that the server signed.
+///
+/// One that is [handed on early](crate::HmacClientLayer::stream_responses) has it too: its body ends in an error unless it
+/// is the signed one.
 ///
 /// With the default settings every response has it. It tells responses apart where a setting lets others pass.
 ///
@@ -81,6 +84,7 @@ where
     let (mut head, body) = response.into_parts();
     // Only what this layer verified has its proof.
     head.extensions.remove::<VerifiedResponse>();
+    head.extensions.remove::<StreamedBody>();
     if passes(config, &head) {
         return Ok(Plan::Release(Response::from_parts(head, HmacBody::passed(body))));
     }
@@ -98,6 +102,21 @@ where
                 Ok(Plan::Release(Response::from_parts(head, HmacBody::default())))
             }
             Err(rejection) => Err(ClientError::from(rejection).with_response(head, Bytes::new())),
+        };
+    }
+    let mut checked = checked;
+    let declared = declared_length(&head.headers, &body);
+    let ended = body.is_end_stream() || declared == Some(0);
+    if !ended && config.streams_responses.as_ref().is_some_and(|predicate| predicate(&head)) {
+        checked = match checked.into_stream() {
+            Ok(check) => {
+                let streamed = StreamedBody::default();
+                head.extensions.insert(proof);
+                head.extensions.insert(streamed.clone());
+                let stream = Stream::verifying(body, check, u64::MAX, declared, streamed);
+                return Ok(Plan::Release(Response::from_parts(head, HmacBody::streamed(stream))));
+            }
+            Err(checked) => checked,
         };
     }
     match Collector::new(&body, config.response, &config.budget, &*config.clock) {
@@ -148,7 +167,12 @@ where
             return Poll::Pending;
         };
         let verdict = read.map_err(fault);
-        let verdict = verdict.and_then(|frames| checked.finish(&head).map(|()| frames).map_err(ClientError::from));
+        let verdict = verdict.and_then(|mut frames| {
+            let mut trailers = frames.take_trailers().unwrap_or_default();
+            checked.finish_with_trailers(&head, &mut trailers).map_err(at_the_end)?;
+            frames.set_trailers(trailers);
+            Ok(frames)
+        });
         Poll::Ready(match verdict {
             Ok(frames) => {
                 head.extensions.insert(proof);
@@ -156,6 +180,17 @@ where
             }
             Err(error) => Err(error.with_response(head, Bytes::new())),
         })
+    }
+}
+
+/// The head was right: what is missing or malformed now is the MAC of the body.
+fn at_the_end(rejection: Rejection) -> ClientError {
+    match rejection.kind() {
+        RejectionKind::ForbiddenTrailer => ClientErrorKind::ResponseTrailers.into(),
+        RejectionKind::Missing | RejectionKind::Malformed => {
+            ClientError::caused(ClientErrorKind::BodyMismatch, rejection.into())
+        }
+        _ => rejection.into(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Request};
+use http::{HeaderMap, HeaderName, Request, Version};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -14,7 +14,7 @@ use super::config::Config;
 use super::error::{ClientError, ClientErrorKind};
 use super::hosts::drop_default_port;
 use crate::answer::Answer;
-use crate::body::{Collector, Fault, HmacBody};
+use crate::body::{BodyError, Collector, Fault, Gather, Gathered, HmacBody, Source};
 use crate::error::{BoxError, SignError};
 use crate::key::{KeyQuery, Keys};
 use crate::scheme::Exchange;
@@ -30,19 +30,20 @@ pin_project! {
     pub(super) struct Sending<B> {
         head: Option<Parts>,
         #[pin]
-        body: B,
-        step: Step,
+        source: Source<B>,
+        step: Step<B>,
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "a box would cost every request an allocation")]
-enum Step {
+enum Step<B> {
     /// Nothing was looked at.
     Head,
     /// The key store has not answered yet.
     Keys(Pin<Box<dyn Future<Output = Found> + Send>>),
     /// The key is known; the body is being read.
     Body(SigningRequest, Collector),
+    /// The key is known; the body is read as far as it is there.
+    Gather(SigningRequest, Gather<B>),
     /// Signed, or given up.
     Done,
 }
@@ -55,7 +56,7 @@ where
     pub(super) fn new(request: Request<B>) -> Self {
         let (mut head, body) = request.into_parts();
         drop_default_port(&mut head);
-        Self { head: Some(head), body, step: Step::Head }
+        Self { head: Some(head), source: Source::new(body), step: Step::Head }
     }
 
     pub(super) fn poll(
@@ -78,13 +79,25 @@ where
                 }
                 Step::Keys(found) => ready!(found.as_mut().poll(cx)),
                 Step::Body(signing, collector) => {
+                    let Some(body) = this.source.as_mut().pinned() else { return Poll::Pending };
                     let take = &mut |frame: &Bytes, step: &[u8]| signing.take(step, |step| frame.slice_ref(step));
-                    let read = ready!(collector.poll(this.body.as_mut(), cx, &*config.clock, take));
+                    let read = ready!(collector.poll(body, cx, &*config.clock, take));
                     let Some(mut head) = this.head.take() else { return Poll::Pending };
                     let signed = read.map_err(fault).and_then(|frames| {
+                        if frames.has_trailers() {
+                            return Err(ClientErrorKind::RequestTrailers.into());
+                        }
                         let exchange = finish(config, &mut head, signing)?;
                         Ok((Request::from_parts(head, HmacBody::buffered(frames)), exchange))
                     });
+                    *this.step = Step::Done;
+                    return Poll::Ready(signed);
+                }
+                Step::Gather(signing, gather) => {
+                    let gathered = ready!(gather.poll(cx));
+                    let Some(head) = this.head.take() else { return Poll::Pending };
+                    let broken = |error: BodyError| ClientError::caused(ClientErrorKind::RequestBody, error.into());
+                    let signed = gathered.map_err(broken).and_then(|body| send(config, head, signing, body));
                     *this.step = Step::Done;
                     return Poll::Ready(signed);
                 }
@@ -93,7 +106,13 @@ where
             };
             let Some(head) = this.head.as_mut() else { return Poll::Pending };
             let signing = begin(config, head, found)?;
-            let collector = Collector::new(&*this.body, config.request, &config.budget, &*config.clock);
+            let Some(body) = this.source.as_ref().get() else { return Poll::Pending };
+            if flows(config, head, body, &signing) {
+                let Some(body) = this.source.as_mut().take() else { return Poll::Pending };
+                *this.step = Step::Gather(signing, Gather::new(body, &config.budget));
+                continue;
+            }
+            let collector = Collector::new(body, config.request, &config.budget, &*config.clock);
             *this.step = Step::Body(signing, collector.map_err(fault)?);
         }
     }
@@ -114,6 +133,41 @@ fn begin(config: &Config, head: &mut Parts, found: Found) -> Result<SigningReque
 fn finish(config: &Config, head: &mut Parts, signing: &mut SigningRequest) -> Result<Exchange, ClientError> {
     signing.redate(config.clock.now().ok_or(ClientErrorKind::Clock)?);
     signing.end(head).map_err(unsignable)
+}
+
+/// Whether the MAC of the body may follow it.
+fn flows(config: &Config, head: &Parts, body: &impl Body, signing: &SigningRequest) -> bool {
+    let chosen = config.streams_requests.as_ref().is_some_and(|predicate| predicate(head));
+    let long = !body.is_end_stream() && body.size_hint().exact().is_none_or(|length| length > config.request.size);
+    let now = || config.clock.now();
+    chosen && long && now().is_some_and(|now| signing.signer().can_announce(head, now))
+}
+
+/// A body that was read as far as it was there.
+fn send<B>(
+    config: &Config,
+    mut head: Parts,
+    signing: &mut SigningRequest,
+    body: Gathered<B>,
+) -> Result<Signed<B>, ClientError>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let (exchange, body) = match body {
+        Gathered::Whole(hashed, frames) => {
+            signing.hashed(hashed);
+            (finish(config, &mut head, signing)?, HmacBody::buffered(frames))
+        }
+        Gathered::Part(hashed, part) => {
+            let now = config.clock.now().ok_or(ClientErrorKind::Clock)?;
+            let (exchange, ending) = signing.signer().announce(&mut head, now, hashed).map_err(unsignable)?;
+            let announced = (head.version < Version::HTTP_2).then_some(&head.headers);
+            let body = part.sign(ending, announced);
+            (exchange, body.map_err(|error| ClientError::caused(ClientErrorKind::Unsignable, error.into()))?)
+        }
+    };
+    Ok((Request::from_parts(head, body), exchange))
 }
 
 fn unsignable(error: SignError) -> ClientError {

@@ -2,12 +2,12 @@
 
 use std::iter;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::claim::{Claim, Claims, Stamp};
 use super::feed::Feed;
 use super::message::{HeadMut, Message, Subject};
-use super::protocol::{Entry, Protocol, Seen};
+use super::protocol::{Entry, Protocol, Seen, Trailer};
 use super::time::TimeFormat;
 use super::{MAX_MACS, Scheme};
 use crate::clock::Tolerance;
@@ -212,9 +212,30 @@ impl Protocol for Any {
             Entry::Digest(encoding) if claim.digest != Some(encoding.spell(&seen.sha256).as_bytes()) => {
                 return Err(RejectionKind::BodyMismatch);
             }
+            // One reading too many for a body that says itself at its end what it is.
+            Entry::Trailer => return Err(RejectionKind::Malformed),
             _ => {}
         }
         protocol.after(message, &inner, &seen, feed)
+    }
+
+    fn signs_head(&self) -> bool {
+        self.more.is_empty() && self.first.protocol.signs_head()
+    }
+
+    fn trailer(&self, claim: &Claim<'_>) -> Option<Trailer> {
+        self.of(claim).trailer(&Self::inner(claim))
+    }
+
+    fn end(
+        &self,
+        claim: &Claim<'_>,
+        head: &Tag,
+        seen: &Seen<'_>,
+        trailers: &HeaderMap,
+        feed: &mut Feed<'_>,
+    ) -> Result<(), RejectionKind> {
+        self.of(claim).end(&Self::inner(claim), head, seen, trailers, feed)
     }
 
     fn inside(&self, claim: &Claim<'_>, seen: &Seen<'_>) -> Result<Option<u64>, RejectionKind> {

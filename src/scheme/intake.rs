@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::ending::Hashed;
 use super::protocol::{Entry, Seen};
 use crate::joined::Joined;
 use crate::mac::{BodyHash, Mac};
@@ -28,12 +29,26 @@ enum Way {
 impl Intake {
     pub(crate) fn new(entry: Entry) -> Self {
         let way = match entry {
-            Entry::Digest(_) | Entry::Hashed => Way::Hash(BodyHash::default()),
+            Entry::Digest(_) | Entry::Hashed | Entry::Trailer => Way::Hash(BodyHash::default()),
             Entry::Raw => Way::Macs,
             Entry::Whole => Way::Keep(Joined::default()),
             Entry::Uncovered => Way::Pass,
         };
         Self { way, len: 0 }
+    }
+
+    /// A body that has been hashed already.
+    pub(crate) fn hashed(body: Hashed) -> Self {
+        let (hash, len) = body.into_parts();
+        Self { way: Way::Hash(hash), len }
+    }
+
+    /// The hash so far, if that is all that is made of the body.
+    pub(crate) fn into_hashed(self) -> Option<Hashed> {
+        match self.way {
+            Way::Hash(hash) => Some(Hashed::from_parts(hash, self.len)),
+            Way::Macs | Way::Keep(_) | Way::Pass => None,
+        }
     }
 
     /// Takes the next bytes. `shared` makes a handle on them where they have to be kept.

@@ -2,6 +2,7 @@
 
 mod any;
 mod claim;
+mod ending;
 mod exchange;
 mod feed;
 mod headers;
@@ -21,13 +22,14 @@ use http::header::HeaderMap;
 
 use self::any::Any;
 pub use self::claim::{Claim, Claims, MAX_MACS, Signatures, Stamp, Timestamp};
+pub(crate) use self::ending::{Ending, Hashed};
 pub use self::exchange::Exchange;
 pub use self::feed::Feed;
 pub use self::headers::SignedHeaders;
 pub(crate) use self::intake::Intake;
 pub use self::message::{HeadMut, Message, Subject};
 use self::native::Native;
-pub use self::protocol::{Entry, Protocol, Seen};
+pub use self::protocol::{Entry, Protocol, Seen, Trailer};
 pub(crate) use self::short::Short;
 pub use self::target::{Resolved, SignedTarget, Target};
 pub use self::template::{BodyFunction, Field, HeadFunction, Part, SchemeBuilder};

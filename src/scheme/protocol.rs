@@ -1,6 +1,6 @@
 //! The trait under [`Scheme`](super::Scheme).
 
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::claim::{Claim, Claims, Stamp};
 use super::feed::Feed;
@@ -132,6 +132,35 @@ pub trait Protocol: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether the signature of a request is always checked before its body is read: [`entry`](Self::entry) is never
+    /// [`Raw`](Entry::Raw), [`Hashed`](Entry::Hashed) or [`Whole`](Entry::Whole). Only then may a body be handed on while
+    /// it comes.
+    fn signs_head(&self) -> bool {
+        false
+    }
+
+    /// How a body's MAC follows it ([`Entry::Trailer`]), for formats in which it can.
+    fn trailer(&self, _claim: &Claim<'_>) -> Option<Trailer> {
+        None
+    }
+
+    /// Feeds what that MAC covers: the tag of the head, the body's hash and length, and all other trailers. Of the claim
+    /// only its [`format`](Claim::format) is left.
+    ///
+    /// # Errors
+    ///
+    /// When the trailers are not what the format wants.
+    fn end(
+        &self,
+        _claim: &Claim<'_>,
+        _head: &Tag,
+        _seen: &Seen<'_>,
+        _trailers: &HeaderMap,
+        _feed: &mut Feed<'_>,
+    ) -> Result<(), RejectionKind> {
+        Err(RejectionKind::Malformed)
+    }
+
     /// After the MAC is right: a time in Unix seconds that stands in the authentic body ([`Entry::Whole`]).
     ///
     /// # Errors
@@ -201,15 +230,28 @@ pub enum Entry {
     Hashed,
     /// As a function of all of it: held in one piece.
     Whole,
+    /// Its MAC follows it in a [`Trailer`]: the MAC of the head is checked before the body is read.
+    Trailer,
     /// Not at all: it is handed on as it came, and nothing vouches for it.
     Uncovered,
+}
+
+/// How the MAC of a body is sent behind it.
+#[derive(Clone, Debug)]
+pub struct Trailer {
+    /// The trailer field.
+    pub name: HeaderName,
+    /// What the head says in the place of the digest.
+    pub announced: &'static str,
+    /// What stands before the MAC, which is spelt as [`Protocol::encoding`] says.
+    pub prefix: &'static str,
 }
 
 /// What is known of the body when it has ended.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Seen<'b> {
-    /// Its SHA-256, for [`Entry::Hashed`].
+    /// Its SHA-256, for [`Entry::Hashed`] and [`Entry::Trailer`].
     pub sha256: [u8; 32],
     /// All of it, for [`Entry::Whole`].
     pub whole: &'b [u8],

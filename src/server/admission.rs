@@ -1,4 +1,4 @@
-//! From the head of a request to an authentic, buffered one.
+//! From the head of a request to an authentic one, buffered or about to flow.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,13 +9,12 @@ use http::request::Parts;
 use http_body::Body;
 
 use super::config::Config;
-use super::drain::declared_length;
 use crate::answer::Answer;
-use crate::body::{Collector, Fault, Frames};
+use crate::body::{Collector, Fault, Frames, HmacBody, Source, Stream, StreamedBody, declared_length};
 use crate::error::BoxError;
 use crate::key::{KeyQuery, Keys};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::verify::{Authentic, Credentials, VerifyingRequest};
+use crate::verify::{Authentic, BodyCheck, Credentials, VerifyingRequest};
 
 type Found = Result<Option<Keys>, BoxError>;
 
@@ -31,68 +30,94 @@ pub(super) enum Admission {
     Done,
 }
 
+/// The body of an authentic request.
+pub(super) enum Load {
+    /// It is there, and right.
+    Whole(Frames),
+    /// It is checked while the service reads it. Its length, if it is declared.
+    Flowing(BodyCheck, Option<u64>),
+}
+
+impl Load {
+    /// What the service gets. Nobody has polled a body that is to flow.
+    pub(super) fn into_body<B>(
+        self,
+        config: &Config,
+        source: Pin<&mut Source<B>>,
+    ) -> (HmacBody<B>, Option<StreamedBody>)
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        match self {
+            Self::Whole(frames) => (HmacBody::buffered(frames), None),
+            Self::Flowing(check, declared) => match source.take() {
+                Some(body) => {
+                    let streamed = StreamedBody::default();
+                    let stream = Stream::verifying(body, check, config.streamed_size, declared, streamed.clone());
+                    (HmacBody::streamed(stream), Some(streamed))
+                }
+                None => (HmacBody::default(), None),
+            },
+        }
+    }
+}
+
 impl Admission {
     pub(super) fn poll<B>(
         &mut self,
         config: &Config,
         head: &Parts,
-        mut body: Pin<&mut B>,
+        mut source: Pin<&mut Source<B>>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(Authentic, Frames), Rejection>>
+    ) -> Poll<Result<(Authentic, Load), Rejection>>
     where
         B: Body,
         B::Error: Into<BoxError>,
     {
         loop {
-            match self {
+            let checked = match self {
                 Self::Head => {
                     let credentials = config.verifier.read(head)?;
                     let query = KeyQuery::new(credentials.key_id(), head).with_clock(&*config.clock);
                     match config.keys.lookup(&query) {
-                        Answer::Ready(found) => self.check(config, head, &credentials, found, &*body)?,
-                        Answer::Later(found) => *self = Self::Keys(found),
+                        Answer::Ready(found) => check(config, &credentials, found)?,
+                        Answer::Later(found) => {
+                            *self = Self::Keys(found);
+                            continue;
+                        }
                     }
                 }
                 Self::Keys(found) => {
                     let found = ready!(found.as_mut().poll(cx));
                     let credentials = config.verifier.read(head)?;
-                    self.check(config, head, &credentials, found, &*body)?;
+                    check(config, &credentials, found)?
                 }
                 Self::Body(verifying, collector) => {
+                    let Some(body) = source.as_mut().pinned() else { return Poll::Pending };
                     let take = &mut |frame: &Bytes, step: &[u8]| verifying.take(step, |step| frame.slice_ref(step));
-                    let read = ready!(collector.poll(body.as_mut(), cx, &*config.clock, take));
-                    let done = read
-                        .map_err(|fault| refused(fault, verifying))
-                        .and_then(|frames| Ok((verifying.end(head)?, frames)));
+                    let read = ready!(collector.poll(body, cx, &*config.clock, take));
+                    let done = read.map_err(|fault| refused(fault, verifying)).and_then(|mut frames| {
+                        let mut trailers = frames.take_trailers().unwrap_or_default();
+                        let authentic = verifying.end(head, &mut trailers)?;
+                        frames.set_trailers(trailers);
+                        Ok((authentic, Load::Whole(frames)))
+                    });
                     *self = Self::Done;
                     return Poll::Ready(done);
                 }
                 // A future that has ended does nothing.
                 Self::Done => return Poll::Pending,
+            };
+            let Some(body) = source.as_ref().get() else { return Poll::Pending };
+            match load(config, head, checked, body)? {
+                Loading::Flow(authentic, load) => {
+                    *self = Self::Done;
+                    return Poll::Ready(Ok((authentic, load)));
+                }
+                Loading::Collect(verifying, collector) => *self = Self::Body(verifying, collector),
             }
         }
-    }
-
-    fn check(
-        &mut self,
-        config: &Config,
-        head: &Parts,
-        credentials: &Credentials<'_>,
-        found: Found,
-        body: &impl Body,
-    ) -> Result<(), Rejection> {
-        let keys = found.map_err(|error| Rejection::caused(RejectionKind::KeysUnavailable, error))?;
-        let now = config.clock.now().ok_or(RejectionKind::Clock)?;
-        let verifying = config.verifier.check(credentials, keys.as_ref(), now)?;
-        let declared = declared_length(&head.headers, body).unwrap_or_default();
-        let budget = if verifying.key().is_some() { &config.budget } else { &config.open_budget };
-        let collector = match declared > config.request.size {
-            true => Err(Fault::TooLarge),
-            false => Collector::new(body, config.request, budget, &*config.clock),
-        };
-        let collector = collector.map_err(|fault| refused(fault, &verifying))?;
-        *self = Self::Body(verifying, collector);
-        Ok(())
     }
 
     /// Whether nobody has polled the body.
@@ -101,22 +126,48 @@ impl Admission {
     }
 }
 
+fn check(config: &Config, credentials: &Credentials<'_>, found: Found) -> Result<VerifyingRequest, Rejection> {
+    let keys = found.map_err(|error| Rejection::caused(RejectionKind::KeysUnavailable, error))?;
+    let now = config.clock.now().ok_or(RejectionKind::Clock)?;
+    config.verifier.check(credentials, keys.as_ref(), now)
+}
+
+enum Loading {
+    Flow(Authentic, Load),
+    Collect(VerifyingRequest, Collector),
+}
+
+fn load(
+    config: &Config,
+    head: &Parts,
+    mut verifying: VerifyingRequest,
+    body: &impl Body,
+) -> Result<Loading, Rejection> {
+    let declared = declared_length(&head.headers, body);
+    // A body that has ended is checked at once: nobody need poll it to see that it has.
+    let ended = body.is_end_stream() || declared == Some(0);
+    let flows = !ended && config.streams_requests.as_ref().is_some_and(|predicate| predicate(head));
+    let limit = if flows { config.streamed_size } else { config.request.size };
+    if declared.is_some_and(|length| length > limit) {
+        return Err(refused(Fault::TooLarge, &verifying));
+    }
+    if flows {
+        verifying = match verifying.into_stream() {
+            Ok((authentic, check)) => return Ok(Loading::Flow(authentic, Load::Flowing(check, declared))),
+            Err(verifying) => verifying,
+        };
+    }
+    let budget = if verifying.key().is_some() { &config.budget } else { &config.open_budget };
+    match Collector::new(body, config.request, budget, &*config.clock) {
+        Ok(collector) => Ok(Loading::Collect(verifying, collector)),
+        Err(fault) => Err(refused(fault, &verifying)),
+    }
+}
+
 fn refused(fault: Fault, verifying: &VerifyingRequest) -> Rejection {
     let rejection = Rejection::from(fault);
     match verifying.key() {
         Some(key) => rejection.signed_by(key),
         None => rejection,
-    }
-}
-
-impl From<Fault> for Rejection {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::TooLarge => RejectionKind::BodyTooLarge.into(),
-            Fault::Late => RejectionKind::BodyTimeout.into(),
-            Fault::OverBudget => RejectionKind::Budget.into(),
-            Fault::Trailers => RejectionKind::ForbiddenTrailer.into(),
-            Fault::Broken(error) => Self::caused(RejectionKind::BodyError, error),
-        }
     }
 }

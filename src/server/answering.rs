@@ -11,34 +11,54 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::config::Config;
+use super::gathering::Gathering;
+use super::receives::Receives;
 use crate::body::{Collector, Fault, HmacBody};
 use crate::error::{BoxError, SignError};
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scheme::Exchange;
 use crate::sign::Signing;
 
+/// What one state of the way leads to.
+pub(super) enum Step<RB> {
+    Continue,
+    Refuse(Rejection),
+    Send(Response<HmacBody<RB>>),
+}
+
 /// What to do with a response.
 #[expect(clippy::large_enum_variant, reason = "a box would cost every response an allocation")]
 pub(super) enum Plan<RB> {
     /// It can go out as it is.
     Send(Response<HmacBody<RB>>),
-    /// It is signed once its body is known.
-    Buffer(Answering<RB>),
+    /// It is signed once its body is known, or so much of it that the rest must follow.
+    Read(Answering<RB>),
 }
 
 pin_project! {
-    /// A response whose body is being buffered.
-    pub(super) struct Answering<RB> {
-        head: Option<Parts>,
-        #[pin]
-        body: RB,
-        collector: Collector,
-        signing: Signing,
-        exchange: Exchange,
+    /// A response whose body is being read.
+    #[project = AnsweringProj]
+    pub(super) enum Answering<RB> {
+        // To its end.
+        Whole { head: Option<Parts>, #[pin] body: RB, reading: Option<Reading> },
+        // As far as it is there.
+        Gathered { gathering: Gathering<RB> },
     }
 }
 
-pub(super) fn plan<RB>(config: &Config, response: Response<RB>, exchange: Exchange) -> Result<Plan<RB>, Rejection>
+pub(super) struct Reading {
+    collector: Collector,
+    signing: Signing,
+    exchange: Exchange,
+    receives: Receives,
+}
+
+pub(super) fn plan<RB>(
+    config: &Config,
+    response: Response<RB>,
+    exchange: Exchange,
+    receives: Receives,
+) -> Result<Plan<RB>, Rejection>
 where
     RB: Body,
     RB::Error: Into<BoxError>,
@@ -59,13 +79,23 @@ where
         };
         return Ok(Plan::Send(Response::from_parts(head, body)));
     }
-    if is_event_stream(&head.headers) {
+    let can_announce = |receives| config.trailers && receives != Receives::Nothing;
+    let receives = match can_announce(receives) && config.signer.can_announce(&head, &exchange, now(config)?) {
+        true => receives,
+        false => Receives::Nothing,
+    };
+    let short = body.size_hint().exact().is_some_and(|length| length <= config.response.size);
+    if receives != Receives::Nothing && !short {
+        let gathering = Gathering::new(config, head, body, exchange, receives);
+        return Ok(Plan::Read(Answering::Gathered { gathering }));
+    }
+    if is_event_stream(&head.headers) && !short {
         return Err(RejectionKind::ResponseEndless.into());
     }
     let collector = Collector::new(&body, config.response, &config.budget, &*config.clock).map_err(fault)?;
     let signing = open(config, &head, &exchange)?;
-    let head = Some(head);
-    Ok(Plan::Buffer(Answering { head, body, collector, signing, exchange }))
+    let reading = Some(Reading { collector, signing, exchange, receives });
+    Ok(Plan::Read(Answering::Whole { head: Some(head), body, reading }))
 }
 
 impl<RB> Answering<RB>
@@ -78,27 +108,52 @@ where
         config: &Config,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<HmacBody<RB>>, Rejection>> {
-        let this = self.project();
-        let signing = this.signing;
+        let (head, body, reading) = match self.project() {
+            AnsweringProj::Whole { head, body, reading } => (head, body, reading),
+            AnsweringProj::Gathered { gathering } => return gathering.poll(config, cx),
+        };
+        let Some(Reading { collector, signing, .. }) = reading else { return Poll::Pending };
         let take = &mut |frame: &Bytes, step: &[u8]| signing.take(step, |step| frame.slice_ref(step));
-        let frames = ready!(this.collector.poll(this.body, cx, &*config.clock, take)).map_err(fault)?;
-        let Some(mut head) = this.head.take() else { return Poll::Pending };
-        seal(config, signing, &mut head, this.exchange)?;
+        let mut frames = ready!(collector.poll(body, cx, &*config.clock, take)).map_err(fault)?;
+        let (Some(mut head), Some(reading)) = (head.take(), reading.take()) else { return Poll::Pending };
+        let Reading { mut signing, exchange, receives, .. } = reading;
+        match frames.take_trailers() {
+            None => seal(config, &mut signing, &mut head, &exchange)?,
+            Some(trailers) => frames.set_trailers(announce(config, signing, &mut head, &exchange, receives, trailers)?),
+        }
         Poll::Ready(Ok(Response::from_parts(head, HmacBody::buffered(frames))))
     }
 }
 
+/// Signs a body that is there as a whole together with its trailers.
+fn announce(
+    config: &Config,
+    signing: Signing,
+    head: &mut Parts,
+    exchange: &Exchange,
+    receives: Receives,
+    mut trailers: HeaderMap,
+) -> Result<HeaderMap, Rejection> {
+    let hashed = signing.into_hashed().filter(|_| receives == Receives::All).ok_or(RejectionKind::Unsignable)?;
+    let ending = config.signer.announce(head, exchange, now(config)?, hashed).map_err(unsignable)?;
+    ending.sign(&mut trailers)?;
+    Ok(trailers)
+}
+
 fn open(config: &Config, head: &Parts, exchange: &Exchange) -> Result<Signing, Rejection> {
-    let now = config.clock.now().ok_or(RejectionKind::Clock)?;
-    config.signer.open(head, exchange, now).map_err(unsignable)
+    config.signer.open(head, exchange, now(config)?).map_err(unsignable)
 }
 
 fn seal(config: &Config, signing: &mut Signing, head: &mut Parts, exchange: &Exchange) -> Result<(), Rejection> {
-    signing.redate(config.clock.now().ok_or(RejectionKind::Clock)?);
+    signing.redate(now(config)?);
     config.signer.seal(signing, head, exchange).map_err(unsignable)
 }
 
-fn unsignable(error: SignError) -> Rejection {
+pub(super) fn now(config: &Config) -> Result<u64, Rejection> {
+    config.clock.now().ok_or(RejectionKind::Clock.into())
+}
+
+pub(super) fn unsignable(error: SignError) -> Rejection {
     match error {
         SignError::Clock => RejectionKind::Clock.into(),
         error => Rejection::caused(RejectionKind::Unsignable, error.into()),

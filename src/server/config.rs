@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::response;
+use http::{request, response};
 
 use super::rejecting::{Renderer, Standard};
 use crate::body::{Budget, Limits};
@@ -14,14 +14,18 @@ use crate::scheme::Scheme;
 use crate::sign::ResponseSigner;
 use crate::verify::RequestVerifier;
 
-pub(super) type Predicate = dyn Fn(&response::Parts) -> bool + Send + Sync;
+/// Chooses messages by their head.
+pub(super) type Predicate<H> = dyn Fn(&H) -> bool + Send + Sync;
 
 #[derive(Clone)]
 pub(super) struct Config {
     pub(super) verifier: RequestVerifier,
     pub(super) signer: ResponseSigner,
     pub(super) signs_responses: bool,
-    pub(super) passes_unsigned: Option<Arc<Predicate>>,
+    pub(super) passes_unsigned: Option<Arc<Predicate<response::Parts>>>,
+    pub(super) streams_requests: Option<Arc<Predicate<request::Parts>>>,
+    pub(super) streamed_size: u64,
+    pub(super) trailers: bool,
     pub(super) keys: Arc<dyn KeyStore>,
     pub(super) guard: Arc<dyn ReplayGuard>,
     pub(super) clock: Arc<dyn Clock>,
@@ -49,6 +53,9 @@ impl Config {
             verifier: RequestVerifier::new(scheme.clone()),
             signer: ResponseSigner::new(scheme),
             passes_unsigned: None,
+            streams_requests: None,
+            streamed_size: u64::MAX,
+            trailers: true,
             keys,
             clock: Arc::new(SystemClock::default()),
             request: limits,

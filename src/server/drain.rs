@@ -5,8 +5,10 @@ use std::task::{Context, Poll};
 
 use bytes::Buf;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, EXPECT};
+use http::header::EXPECT;
 use http_body::Body;
+
+use crate::body::declared_length;
 
 /// How often the connection gets a turn to bring in more: a server that reads 8 KiB at a time needs eight for 64 KiB.
 /// A server hands a body on only once somebody asked for it, so the first poll finds nothing even when all is there.
@@ -14,12 +16,6 @@ const TURNS: u8 = 16;
 
 /// The most frames that are taken before other tasks get their turn.
 const FRAMES_PER_POLL: usize = 32;
-
-/// The length that a request declares, in its head or by its body. Only ever used to refuse.
-pub(super) fn declared_length(headers: &HeaderMap, body: &impl Body) -> Option<u64> {
-    let in_head = || str::from_utf8(headers.get(CONTENT_LENGTH)?.as_bytes()).ok()?.parse().ok();
-    body.size_hint().exact().or_else(in_head)
-}
 
 /// The body of a refused request, being dropped.
 pub(super) struct Drain {

@@ -9,20 +9,20 @@ use std::task::{Context, Poll, ready};
 
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::admission::Admission;
-use super::answering::{self, Answering, Plan};
+use super::admission::{Admission, Load};
+use super::answering::{self, Answering, Plan, Step};
 use super::config::Config;
 use super::drain::Drain;
-use super::rejecting::{Refusal, is_grpc};
+use super::receives::Receives;
+use super::rejecting::{self, is_grpc};
 use crate::answer::Answer;
-use crate::body::{Frames, HmacBody};
+use crate::body::{HmacBody, Source, StreamedBody};
 use crate::error::BoxError;
-use crate::observe;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::replay::{Claimed, Held, Settling};
 use crate::scheme::Exchange;
@@ -40,9 +40,11 @@ pin_project! {
         service: Option<S>,
         head: Option<Parts>,
         grpc: bool,
+        receives: Receives,
         lease: Option<Held>,
+        streamed: Option<StreamedBody>,
         #[pin]
-        body: Option<B>,
+        source: Source<B>,
         #[pin]
         state: State<S::Future, RB>,
     }
@@ -56,14 +58,14 @@ pin_project! {
         // The request is refused; its body is dropped.
         Draining { rejection: Option<Rejection>, drain: Drain },
         // The request is authentic; the service is not ready yet.
-        Readying { request: Option<(Authentic, Frames)> },
+        Readying { request: Option<(Authentic, Load)> },
         // The service is ready; the replay guard has not answered yet.
-        Claiming { request: Option<(Authentic, Frames)>, claimed: Pin<Box<dyn Future<Output = Claimed> + Send>> },
+        Claiming { request: Option<(Authentic, Load)>, claimed: Pin<Box<dyn Future<Output = Claimed> + Send>> },
         // The service works.
         Calling { #[pin] future: F, exchange: Option<Exchange> },
         // The service has answered; the replay guard notes it.
         Settling { answered: Option<(Response<RB>, Exchange)>, settling: Settling },
-        // The response is buffered to be signed.
+        // The response is read to be signed.
         Answering { #[pin] answering: Answering<RB> },
         // The response is out.
         Done,
@@ -82,8 +84,9 @@ where
         let (mut head, body) = request.into_parts();
         config.verifier.scheme().conceal(&mut head.headers);
         let grpc = head.headers.get(CONTENT_TYPE).is_some_and(is_grpc);
-        let state = State::Admitting { admission: Admission::Head };
-        Self { config, service: Some(service), head: Some(head), grpc, lease: None, body: Some(body), state }
+        let (receives, source) = (Receives::of(&head), Source::new(body));
+        let (service, head, state) = (Some(service), Some(head), State::Admitting { admission: Admission::Head });
+        Self { config, service, head, grpc, receives, lease: None, streamed: None, source, state }
     }
 
     fn poll_request(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Step<RB>, S::Error>> {
@@ -91,24 +94,26 @@ where
         let (Some(service), Some(head)) = (this.service.as_mut(), this.head.as_ref()) else { return Poll::Pending };
         match this.state.as_mut().project() {
             StateProj::Admitting { admission } => {
-                let Some(mut body) = this.body.as_mut().as_pin_mut() else { return Poll::Pending };
-                let request = match ready!(admission.poll(this.config, head, body.as_mut(), cx)) {
+                let request = match ready!(admission.poll(this.config, head, this.source.as_mut(), cx)) {
                     Ok(request) => Some(request),
                     Err(rejection) => {
-                        let drain = Drain::new(&head.headers, &*body, this.config.drain);
-                        let Some(drain) = drain.filter(|_| admission.is_unread()) else {
+                        let body = this.source.as_ref().get().filter(|_| admission.is_unread());
+                        let Some(drain) = body.and_then(|body| Drain::new(&head.headers, body, this.config.drain))
+                        else {
                             return Poll::Ready(Ok(Step::Refuse(rejection)));
                         };
                         this.state.set(State::Draining { rejection: Some(rejection), drain });
                         return Poll::Ready(Ok(Step::Continue));
                     }
                 };
-                this.body.set(None);
+                if !matches!(request, Some((_, Load::Flowing(..)))) {
+                    this.source.clear();
+                }
                 this.state.set(State::Readying { request });
                 Poll::Ready(Ok(Step::Continue))
             }
             StateProj::Draining { rejection, drain } => {
-                if let Some(body) = this.body.as_mut().as_pin_mut() {
+                if let Some(body) = this.source.as_mut().pinned() {
                     ready!(drain.poll(body, cx));
                 }
                 match rejection.take() {
@@ -119,13 +124,13 @@ where
             StateProj::Readying { request } => {
                 // Only now: neither a stranger nor a slow upload holds a permit of the service.
                 ready!(service.poll_ready(cx))?;
-                let Some((authentic, frames)) = request.take() else { return Poll::Pending };
+                let Some((authentic, load)) = request.take() else { return Poll::Pending };
                 let now = this.config.clock.now().ok_or(Rejection::from(RejectionKind::Clock));
                 let claim = now.and_then(|now| authentic.replay_claim(now));
                 match claim.map(|claim| Held::claim(&this.config.guard, &claim, this.lease)) {
-                    Ok(Answer::Ready(claimed)) => Poll::Ready(Ok(self.call(authentic, frames, claimed))),
+                    Ok(Answer::Ready(claimed)) => Poll::Ready(Ok(self.call(authentic, load, claimed))),
                     Ok(Answer::Later(claimed)) => {
-                        this.state.set(State::Claiming { request: Some((authentic, frames)), claimed });
+                        this.state.set(State::Claiming { request: Some((authentic, load)), claimed });
                         Poll::Ready(Ok(Step::Continue))
                     }
                     Err(rejection) => Poll::Ready(Ok(Step::Refuse(rejection))),
@@ -133,15 +138,15 @@ where
             }
             StateProj::Claiming { request, claimed } => {
                 let claimed = ready!(claimed.as_mut().poll(cx));
-                let Some((authentic, frames)) = request.take() else { return Poll::Pending };
-                Poll::Ready(Ok(self.call(authentic, frames, claimed)))
+                let Some((authentic, load)) = request.take() else { return Poll::Pending };
+                Poll::Ready(Ok(self.call(authentic, load, claimed)))
             }
             _ => Poll::Pending,
         }
     }
 
     /// No await between the claim's answer and this.
-    fn call(self: Pin<&mut Self>, authentic: Authentic, frames: Frames, claimed: Claimed) -> Step<RB> {
+    fn call(self: Pin<&mut Self>, authentic: Authentic, load: Load, claimed: Claimed) -> Step<RB> {
         let mut this = self.project();
         let verified = match authentic.admit(claimed) {
             Ok(verified) => verified,
@@ -150,7 +155,9 @@ where
         if let (Some(mut service), Some(mut head)) = (this.service.take(), this.head.take()) {
             let exchange = Some(verified.exchange().clone());
             head.extensions.insert(verified);
-            let future = service.call(Request::from_parts(head, HmacBody::buffered(frames)));
+            let (body, streamed) = load.into_body(this.config, this.source.as_mut());
+            *this.streamed = streamed.inspect(|streamed| drop(head.extensions.insert(streamed.clone())));
+            let future = service.call(Request::from_parts(head, body));
             this.state.set(State::Calling { future, exchange });
         }
         Step::Continue
@@ -158,9 +165,9 @@ where
 
     fn answer(self: Pin<&mut Self>, response: Response<RB>, exchange: Exchange) -> Step<RB> {
         let mut this = self.project();
-        match answering::plan(this.config, response, exchange) {
+        match answering::plan(this.config, response, exchange, *this.receives) {
             Ok(Plan::Send(response)) => Step::Send(response),
-            Ok(Plan::Buffer(answering)) => {
+            Ok(Plan::Read(answering)) => {
                 this.state.set(State::Answering { answering });
                 Step::Continue
             }
@@ -168,27 +175,24 @@ where
         }
     }
 
-    fn refuse(self: Pin<&mut Self>, rejection: &Rejection) -> Response<HmacBody<RB>> {
+    /// A streamed body that turned out wrong in time is the answer, whatever the service says.
+    fn finish(self: Pin<&mut Self>, outcome: Result<Response<HmacBody<RB>>, Rejection>) -> Response<HmacBody<RB>> {
         let this = self.project();
         // A service that was made ready for this request gives its permit back now.
         *this.service = None;
-        observe::refused(rejection);
-        let mut response = this.config.renderer.render(&Refusal {
-            rejection,
-            head: this.head.as_ref(),
-            grpc: *this.grpc,
-            challenge: this.config.verifier.scheme().protocol().challenge(),
-        });
-        response.extensions_mut().insert(rejection.kind());
-        response.map(HmacBody::from)
+        let failure = this.streamed.as_ref().and_then(StreamedBody::failure);
+        let mut response = match outcome.and_then(|response| failure.map_or(Ok(response), |kind| Err(kind.into()))) {
+            Ok(response) => response,
+            Err(rejection) => {
+                let rejection = failure.map_or(rejection, Rejection::from);
+                rejecting::answer(this.config, &rejection, this.head.as_ref(), *this.grpc).map(HmacBody::from)
+            }
+        };
+        if let Some(streamed) = this.streamed.take() {
+            response.extensions_mut().insert(streamed);
+        }
+        response
     }
-}
-
-/// What one state leads to.
-enum Step<RB> {
-    Continue,
-    Refuse(Rejection),
-    Send(Response<HmacBody<RB>>),
 }
 
 impl<S, B, RB> Future for ResponseFuture<S, B, RB>
@@ -209,7 +213,10 @@ where
                     let response = ready!(future.poll(cx))?;
                     let Some(exchange) = mem::take(exchange) else { return Poll::Pending };
                     let lease = this.lease.take();
-                    match lease.and_then(|lease| lease.settle(response.status(), &*this.config.clock)) {
+                    // What was handled is not what was signed: the signed message may still come.
+                    let failed = this.streamed.as_ref().is_some_and(|streamed| streamed.failure().is_some());
+                    let status = if failed { StatusCode::INTERNAL_SERVER_ERROR } else { response.status() };
+                    match lease.and_then(|lease| lease.settle(status, &*this.config.clock)) {
                         Some(settling) => {
                             this.state.set(State::Settling { answered: Some((response, exchange)), settling });
                             Step::Continue
@@ -229,11 +236,12 @@ where
                 StateProj::Done => return Poll::Pending,
                 _ => ready!(self.as_mut().poll_request(cx))?,
             };
-            let response = match step {
+            let outcome = match step {
                 Step::Continue => continue,
-                Step::Refuse(rejection) => self.as_mut().refuse(&rejection),
-                Step::Send(response) => response,
+                Step::Refuse(rejection) => Err(rejection),
+                Step::Send(response) => Ok(response),
             };
+            let response = self.as_mut().finish(outcome);
             self.as_mut().project().state.set(State::Done);
             return Poll::Ready(Ok(response));
         }

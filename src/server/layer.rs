@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::response;
+use http::{request, response};
 use tower_layer::Layer;
 
 use super::config::Config;
@@ -12,7 +12,7 @@ use super::rejecting::Renderer;
 use super::service::HmacService;
 use crate::body::Budget;
 use crate::clock::{Clock, Tolerance};
-use crate::error::ConfigError;
+use crate::error::{ConfigError, Mistake};
 use crate::key::KeyStore;
 use crate::replay::{ReplayGuard, Unguarded};
 use crate::scheme::{Scheme, Target};
@@ -100,6 +100,59 @@ impl HmacLayer {
     /// Sets the largest request body, in bytes. Default: 2 MiB. Over it: status 413.
     pub fn max_body(self, bytes: u64) -> Self {
         self.with(|config| config.request.size = bytes)
+    }
+
+    /// Hands the bodies of the requests that the predicate names on while they come, instead of buffering them.
+    ///
+    /// The service is called once the head is right and the nonce is spent. What it reads is not verified yet: a body
+    /// that is not the signed one ends in an error. Of a body whose length is known the last frame is held back until
+    /// the verdict, so that nobody can forward it whole. A body that failed before the response went out turns the
+    /// response into a refusal; [`StreamedBody`](crate::StreamedBody), in the extensions of request and response, tells
+    /// whether the body was read to its end.
+    ///
+    /// Neither [`max_body`](Self::max_body) nor [`body_deadline`](Self::body_deadline) nor
+    /// [`buffer_budget`](Self::buffer_budget) applies to such a body, since the layer holds no more of it than one frame.
+    ///
+    /// ```
+    /// use tower_hmac::{HmacLayer, Key, Scheme};
+    ///
+    /// # fn main() -> Result<(), tower_hmac::ConfigError> {
+    /// # let (key, _) = Key::generate("svc-a")?;
+    /// let layer = HmacLayer::new(Scheme::native(), key)?
+    ///     .stream_requests(|head| head.uri.path().starts_with("/uploads/"))?
+    ///     .max_streamed_body(10 << 30);
+    /// # let _ = layer;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the scheme signs the raw body: until such a body has ended nothing is known about its sender.
+    pub fn stream_requests<P>(self, predicate: P) -> Result<Self, ConfigError>
+    where
+        P: Fn(&request::Parts) -> bool + Send + Sync + 'static,
+    {
+        let scheme = self.0.verifier.scheme();
+        if !scheme.protocol().signs_head() {
+            return Err(Mistake::Streaming(scheme.name()).into());
+        }
+        Ok(self.with(|config| config.streams_requests = Some(Arc::new(predicate))))
+    }
+
+    /// Sets the largest request body that is handed on while it comes, in bytes. Default: no limit. Over it: status 413
+    /// for a declared length, else an error of the body.
+    pub fn max_streamed_body(self, bytes: u64) -> Self {
+        self.with(|config| config.streamed_size = bytes)
+    }
+
+    /// Signs no response in a trailer, for callers that cannot read one over HTTP/2: what cannot be signed in the head
+    /// is then a 500, or [passed unsigned](Self::pass_unsigned).
+    ///
+    /// By default an answer over HTTP/2, or over HTTP/1.1 to a request with `TE: trailers`, is signed at its end when it
+    /// has trailers, or has no known length and is not there at once, or is over the limit for buffering.
+    pub fn without_trailers(self) -> Self {
+        self.with(|config| config.trailers = false)
     }
 
     /// Sets the largest response body that is buffered to be signed, in bytes. Default: 2 MiB. Over it: status 500.

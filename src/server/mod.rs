@@ -7,8 +7,10 @@ mod drain;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
+mod gathering;
 mod layer;
 mod problem;
+mod receives;
 mod rejecting;
 mod service;
 

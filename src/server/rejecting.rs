@@ -5,16 +5,18 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{Response, StatusCode};
 
+use super::config::Config;
 use crate::key::Key;
+use crate::observe;
 use crate::rejection::{Rejection, RejectionKind};
 
 /// A request that is refused, or a response that cannot be sent.
 #[derive(Debug)]
 pub struct Refusal<'a> {
-    pub(super) rejection: &'a Rejection,
-    pub(super) head: Option<&'a Parts>,
-    pub(super) grpc: bool,
-    pub(super) challenge: HeaderValue,
+    rejection: &'a Rejection,
+    head: Option<&'a Parts>,
+    grpc: bool,
+    challenge: HeaderValue,
 }
 
 impl<'a> Refusal<'a> {
@@ -24,7 +26,8 @@ impl<'a> Refusal<'a> {
         self.rejection.kind()
     }
 
-    /// The head of the request. `None` once the service has it, that is when its response cannot be signed.
+    /// The head of the request. `None` once the service has it, that is when its response cannot be signed, or when the
+    /// body of a [streamed](crate::HmacLayer::stream_requests) request was wrong.
     #[must_use]
     pub fn head(&self) -> Option<&'a Parts> {
         self.head
@@ -36,7 +39,7 @@ impl<'a> Refusal<'a> {
         self.grpc
     }
 
-    /// The key that signed, when the signature was right. `None` for responses that cannot be signed.
+    /// The key that signed, when the signature was right. `None` once the service has the request.
     #[must_use]
     pub fn key(&self) -> Option<&'a Key> {
         self.rejection.key()
@@ -63,6 +66,15 @@ impl<'a> Refusal<'a> {
         }
         response
     }
+}
+
+/// The answer of the layer, with its kind.
+pub(super) fn answer(config: &Config, rejection: &Rejection, head: Option<&Parts>, grpc: bool) -> Response<Bytes> {
+    observe::refused(rejection);
+    let challenge = config.verifier.scheme().protocol().challenge();
+    let mut response = config.renderer.render(&Refusal { rejection, head, grpc, challenge });
+    response.extensions_mut().insert(rejection.kind());
+    response
 }
 
 /// Makes the answer to a refused request. A closure is a renderer.

@@ -5,10 +5,10 @@ use std::fmt;
 use bytes::Bytes;
 use http::request::Parts;
 
-use super::signing::{Signing, cannot};
+use super::signing::{Signing, can_announce, cannot};
 use crate::error::{ConfigError, SignError};
 use crate::key::Key;
-use crate::scheme::{Exchange, HeadMut, Message, Scheme, Target};
+use crate::scheme::{Ending, Exchange, Hashed, HeadMut, Message, Scheme, Target};
 
 /// Signs requests under one key. The [`verify`](crate::verify) module shows it in use.
 #[derive(Clone, Debug)]
@@ -47,6 +47,23 @@ impl RequestSigner {
         Ok(SigningRequest { signer: self.clone(), signing })
     }
 
+    /// Whether the body's MAC may follow this request.
+    pub(crate) fn can_announce(&self, head: &Parts, now: u64) -> bool {
+        Message::request(head, &self.target).is_ok_and(|message| can_announce(&self.scheme, &self.key, &message, now))
+    }
+
+    /// Signs a head whose body's MAC will follow it; `body` is what has come of it already.
+    pub(crate) fn announce(&self, head: &mut Parts, now: u64, body: Hashed) -> Result<(Exchange, Ending), SignError> {
+        let Self { scheme, key, target } = self;
+        let message = Message::request(head, target).map_err(cannot)?;
+        let (sealed, ending, exchange) = Signing::announce(scheme, key, &message, now, body, |claim, tag| {
+            Exchange::new((key, tag), (key, tag), scheme.protocol().name_for(claim), claim, &head.method, None)
+        })?;
+        let parts = HeadMut { headers: &mut head.headers, uri: Some(&mut head.uri) };
+        sealed.write(scheme.protocol(), key, parts)?;
+        Ok((exchange, ending))
+    }
+
     fn seal(&self, signing: &mut Signing, head: &mut Parts) -> Result<Exchange, SignError> {
         let Self { scheme, key, target } = self;
         let protocol = scheme.protocol();
@@ -75,6 +92,16 @@ impl SigningRequest {
 
     pub(crate) fn take(&mut self, bytes: &[u8], shared: impl FnOnce(&[u8]) -> Bytes) {
         self.signing.take(bytes, shared);
+    }
+
+    /// The signer, to [`announce`](RequestSigner::announce) what this would have sealed.
+    pub(crate) fn signer(&self) -> &RequestSigner {
+        &self.signer
+    }
+
+    /// Instead of taking a body: it has been hashed already.
+    pub(crate) fn hashed(&mut self, body: Hashed) {
+        self.signing.hashed(body);
     }
 
     /// As late as the scheme allows.

@@ -5,9 +5,9 @@ use std::fmt;
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use http::response::Parts;
 
-use super::signing::Signing;
+use super::signing::{Sealed, Signing, can_announce};
 use crate::error::SignError;
-use crate::scheme::{Exchange, HeadMut, Message, Scheme};
+use crate::scheme::{Ending, Exchange, Hashed, HeadMut, Message, Scheme};
 
 /// Signs responses, each with the key that verified its request.
 ///
@@ -60,11 +60,36 @@ impl ResponseSigner {
         Signing::begin(self.scheme.protocol(), exchange.key(), &Message::response(head, exchange), now)
     }
 
+    /// Whether the body's MAC may follow this response.
+    pub(crate) fn can_announce(&self, head: &Parts, exchange: &Exchange, now: u64) -> bool {
+        let message = Message::response(head, exchange);
+        can_announce(&self.scheme, exchange.key(), &message, now)
+    }
+
+    /// Signs a head whose body's MAC will follow it; `body` is what has come of it already.
+    pub(crate) fn announce(
+        &self,
+        head: &mut Parts,
+        exchange: &Exchange,
+        now: u64,
+        body: Hashed,
+    ) -> Result<Ending, SignError> {
+        let message = Message::response(head, exchange);
+        let (sealed, ending, ()) = Signing::announce(&self.scheme, exchange.key(), &message, now, body, |_, _| ())?;
+        self.write(sealed, head, exchange)?;
+        Ok(ending)
+    }
+
     pub(crate) fn seal(&self, signing: &mut Signing, head: &mut Parts, exchange: &Exchange) -> Result<(), SignError> {
         let protocol = self.scheme.protocol();
         let (sealed, ()) = signing.finish(protocol, exchange.key(), &Message::response(head, exchange), |_, _| ())?;
+        self.write(sealed, head, exchange)
+    }
+
+    fn write(&self, sealed: Sealed, head: &mut Parts, exchange: &Exchange) -> Result<(), SignError> {
         self.strip(&mut head.headers);
-        sealed.write(protocol, exchange.key(), HeadMut { headers: &mut head.headers, uri: None })?;
+        let parts = HeadMut { headers: &mut head.headers, uri: None };
+        sealed.write(self.scheme.protocol(), exchange.key(), parts)?;
         // A shared cache could hand the answer to another request, and a proxy could recompress it.
         let cached = head.headers.entry(CACHE_CONTROL);
         cached.or_insert(HeaderValue::from_static("no-store, no-transform"));

@@ -1,13 +1,16 @@
 //! The steps that requests and responses have in common.
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HeaderValue, TRAILER};
 
 use crate::encoding::Spelt;
 use crate::error::SignError;
 use crate::key::Key;
 use crate::mac::{Mac, Tag};
 use crate::rejection::RejectionKind;
-use crate::scheme::{Claim, Entry, HeadMut, Intake, Message, Protocol, Short, Stamp, Timestamp};
+use crate::scheme::{
+    Claim, Ending, Entry, Hashed, HeadMut, Intake, Message, Protocol, Scheme, Short, Stamp, Timestamp, Trailer,
+};
 
 /// A message that is being signed.
 #[derive(Clone)]
@@ -62,6 +65,8 @@ impl Signing {
         let entry = protocol.entry(message, None).map_err(cannot)?;
         let begun = match entry {
             Entry::Digest(_) | Entry::Uncovered => None,
+            // A signer announces a trailer only where it is told to.
+            Entry::Trailer => return Err(SignError::Header),
             Entry::Raw | Entry::Hashed | Entry::Whole => {
                 let dated = Dated::new(protocol, message, now)?;
                 let claim = protocol.stamp(message, &dated.stamp(key)).map_err(cannot)?;
@@ -81,6 +86,39 @@ impl Signing {
     /// Takes the next bytes of the body.
     pub(crate) fn take(&mut self, bytes: &[u8], shared: impl FnOnce(&[u8]) -> Bytes) {
         self.intake.take(bytes, self.begun.iter_mut().map(|begun| &mut begun.mac), shared);
+    }
+
+    /// Instead of taking a body: it has been hashed already, for a scheme that has the digest in the head.
+    pub(crate) fn hashed(&mut self, body: Hashed) {
+        self.intake = Intake::hashed(body);
+    }
+
+    /// The hash of the body so far, where that is all that is made of it.
+    pub(crate) fn into_hashed(self) -> Option<Hashed> {
+        self.intake.into_hashed()
+    }
+
+    /// Signs a head whose body's MAC will follow it; `body` is what has come of it already.
+    pub(crate) fn announce<T>(
+        scheme: &Scheme,
+        key: &Key,
+        message: &Message<'_>,
+        now: u64,
+        body: Hashed,
+        look: impl FnOnce(&Claim<'_>, Tag) -> T,
+    ) -> Result<(Sealed, Ending, T), SignError> {
+        let protocol = scheme.protocol();
+        let dated = Dated::new(protocol, message, now)?;
+        let claim = protocol.stamp(message, &dated.stamp(key)).map_err(cannot)?;
+        let trailer = protocol.trailer(&claim).ok_or(SignError::Header)?;
+        let claim = Claim { digest: Some(trailer.announced.as_bytes()), ..claim };
+        let mut mac = protocol.start(key, &claim).map_err(cannot)?;
+        protocol.feed_head(message, &claim, &mut mac).map_err(cannot)?;
+        let tag = mac.finish();
+        let ending = Ending::new(scheme, key, &claim, tag, body).map_err(cannot)?;
+        let (seen, format) = (look(&claim, tag), claim.format);
+        let digest = Some(Digest::Announced(trailer));
+        Ok((Sealed { dated, digest, tag, format }, ending, seen))
     }
 
     /// The tag, and what goes into the head beside it. `look` sees what the message now says.
@@ -113,24 +151,52 @@ impl Signing {
             })
             .map_err(cannot)?;
         let (seen, format) = (look(&claim, tag), claim.format);
-        Ok((Sealed { dated, digest, tag, format }, seen))
+        Ok((Sealed { dated, digest: digest.map(Digest::Spelt), tag, format }, seen))
     }
 }
 
 /// What is written into the head.
 pub(crate) struct Sealed {
     dated: Dated,
-    digest: Option<Spelt>,
+    digest: Option<Digest>,
     tag: Tag,
     format: usize,
 }
 
+enum Digest {
+    Spelt(Spelt),
+    Announced(Trailer),
+}
+
 impl Sealed {
     pub(crate) fn write(self, protocol: &dyn Protocol, key: &Key, head: HeadMut<'_>) -> Result<(), SignError> {
-        let digest = self.digest.as_ref().map(Spelt::as_bytes).unwrap_or_default();
         let stamp = Stamp { format: self.format, ..self.dated.stamp(key) };
-        protocol.write(head, &stamp, digest, &self.tag)
+        let Some(Digest::Announced(trailer)) = self.digest else {
+            let digest = match &self.digest {
+                Some(Digest::Spelt(digest)) => digest.as_bytes(),
+                _ => &[],
+            };
+            return protocol.write(head, &stamp, digest, &self.tag);
+        };
+        let HeadMut { headers, uri } = head;
+        protocol.write(HeadMut { headers, uri }, &stamp, trailer.announced.as_bytes(), &self.tag)?;
+        // A body that ends in trailers has no length that could be declared.
+        headers.remove(CONTENT_LENGTH);
+        headers.append(TRAILER, HeaderValue::from(trailer.name));
+        Ok(())
     }
+}
+
+/// Whether this message has its digest in the head, in a format that could also have its MAC behind the body.
+pub(super) fn can_announce(scheme: &Scheme, key: &Key, message: &Message<'_>, now: u64) -> bool {
+    let protocol = scheme.protocol();
+    let digest = matches!(protocol.entry(message, None), Ok(Entry::Digest(_)));
+    // What it says does not matter, only in which format.
+    let claim = || {
+        let dated = Dated::new(protocol, message, now).ok()?;
+        protocol.stamp(message, &dated.stamp(key)).ok().and_then(|claim| protocol.trailer(&claim))
+    };
+    digest && claim().is_some()
 }
 
 /// What a refusal of the engine means for the one who signs.

@@ -39,11 +39,13 @@
 
 mod attempts;
 mod authentic;
+mod body;
 mod request;
 mod response;
 mod verified;
 
 pub use self::authentic::Authentic;
+pub(crate) use self::body::BodyCheck;
 pub use self::request::{Credentials, RequestVerifier, VerifyingRequest};
 pub use self::response::{ResponseVerifier, VerifyingResponse};
 pub use self::verified::Verified;

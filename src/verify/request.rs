@@ -1,19 +1,17 @@
 //! Requests: from the head to `Verified`.
 
 use std::fmt;
-use std::mem;
 
-use http::Method;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 
 use super::attempts::{self, Attempts, Matched};
 use super::authentic::Authentic;
+use super::body::BodyCheck;
 use crate::clock::Tolerance;
-use crate::encoding::Spelt;
 use crate::key::{Key, Keys};
-use crate::mac::BodyHash;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::scheme::{Claims, Encoding, Entry, Exchange, Message, Scheme, Target};
+use crate::scheme::{Claims, Entry, Exchange, Message, Scheme, Target};
 
 /// Checks requests against a scheme. See the [module](super) for the whole way.
 #[derive(Clone, Debug)]
@@ -88,26 +86,19 @@ impl RequestVerifier {
                 return Err(RejectionKind::Malformed.into());
             }
         }
-        match entry {
-            Entry::Digest(_) | Entry::Uncovered => {}
-            Entry::Raw | Entry::Hashed | Entry::Whole => {
-                let attempts = Attempts::begin(&self.scheme, entry, message, claims, keys)?;
-                let open = Open { attempts, verifier: self.clone(), now };
-                return Ok(VerifyingRequest(State::Open(Box::new(open))));
-            }
+        if matches!(entry, Entry::Raw | Entry::Hashed | Entry::Whole) {
+            let attempts = Attempts::begin(&self.scheme, entry, message, claims, keys)?;
+            let open = Open { attempts, verifier: self.clone(), now };
+            return Ok(VerifyingRequest(State::Open(Box::new(open))));
         }
         let (signer, first, claim) = attempts::head_only(&self.scheme, message, claims, keys)?;
-        // That of the claim which is right: the others may announce what they like.
-        let expected = match entry {
-            Entry::Digest(encoding) => Some((encoding, claim.digest.ok_or(RejectionKind::Missing)?)),
-            _ => None,
-        };
         self.fresh(claim.timestamp.and_then(|time| time.seconds), now, signer.0)?;
+        // From the claim which is right: the others may announce what they like.
+        let body = BodyCheck::new(entry, &self.scheme, signer.0, claim, signer.1)?.ok_or(RejectionKind::Malformed)?;
         let data = keys.and_then(Keys::data);
         let name = self.scheme.protocol().name_for(claim);
         let exchange = Exchange::new(signer, first, name, claim, method, data);
-        let expected = expected.map(|(encoding, text)| Expected::new(encoding, text)).transpose()?;
-        Ok(VerifyingRequest(State::Proven { exchange, tolerance: self.tolerance, expected }))
+        Ok(VerifyingRequest(State::Proven { exchange, tolerance: self.tolerance, body }))
     }
 
     /// Whether every key may be tried, and all of them for every claim.
@@ -160,7 +151,7 @@ pub struct VerifyingRequest(State);
 #[expect(clippy::large_enum_variant, reason = "a box would cost every request an allocation")]
 enum State {
     /// The head was right.
-    Proven { exchange: Exchange, tolerance: Option<Tolerance>, expected: Option<Expected> },
+    Proven { exchange: Exchange, tolerance: Option<Tolerance>, body: BodyCheck },
     /// Nothing is known before the body has ended.
     Open(Box<Open>),
 }
@@ -171,28 +162,6 @@ struct Open {
     now: u64,
 }
 
-/// The digest that the head announced, and the one of what has come.
-struct Expected {
-    text: [u8; 64],
-    len: usize,
-    encoding: Encoding,
-    hash: BodyHash,
-}
-
-impl Expected {
-    fn new(encoding: Encoding, announced: &[u8]) -> Result<Self, RejectionKind> {
-        let mut text = [0; 64];
-        text.get_mut(..announced.len()).ok_or(RejectionKind::Malformed)?.copy_from_slice(announced);
-        Ok(Self { text, len: announced.len(), encoding, hash: BodyHash::default() })
-    }
-
-    /// Both are public: the peer knows the body and sent the digest.
-    fn holds(&mut self) -> bool {
-        let spelt: Spelt = self.encoding.spell(&mem::take(&mut self.hash).finish());
-        self.text.get(..self.len) == Some(spelt.as_bytes())
-    }
-}
-
 impl VerifyingRequest {
     /// Feeds the next bytes of the body, after content encoding and before transfer encoding.
     pub fn update(&mut self, bytes: &[u8]) {
@@ -201,30 +170,50 @@ impl VerifyingRequest {
 
     pub(crate) fn take(&mut self, bytes: &[u8], shared: impl FnOnce(&[u8]) -> bytes::Bytes) {
         match &mut self.0 {
-            State::Proven { expected: Some(expected), .. } => expected.hash.update(bytes),
-            State::Proven { expected: None, .. } => {}
+            State::Proven { body, .. } => body.take(bytes),
             State::Open(open) => open.attempts.take(bytes, shared),
         }
     }
 
-    /// Ends the body. `head` is the head that was read.
+    /// Ends a body that has no trailers. `head` is the head that was read.
     ///
     /// # Errors
     ///
-    /// [`BodyMismatch`](RejectionKind::BodyMismatch) when it is not the body that was signed. For a scheme that signs
-    /// the raw body, what [`RequestVerifier::check`] lists.
-    pub fn finish(mut self, head: &Parts) -> Result<Authentic, Rejection> {
-        self.end(head)
+    /// [`BodyMismatch`](RejectionKind::BodyMismatch) when it is not the body that was signed;
+    /// [`Missing`](RejectionKind::Missing) when its MAC was to follow it. For a scheme that signs the raw body, what
+    /// [`RequestVerifier::check`] lists.
+    pub fn finish(self, head: &Parts) -> Result<Authentic, Rejection> {
+        self.finish_with_trailers(head, &mut HeaderMap::new())
+    }
+
+    /// Ends a body and its trailers. A trailer that carries the body's MAC is removed: what is left was signed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`finish`](Self::finish); [`Malformed`](RejectionKind::Malformed) when the MAC is repeated or spelt
+    /// otherwise; [`ForbiddenTrailer`](RejectionKind::ForbiddenTrailer) when the signature covers no trailers.
+    pub fn finish_with_trailers(mut self, head: &Parts, trailers: &mut HeaderMap) -> Result<Authentic, Rejection> {
+        self.end(head, trailers)
     }
 
     /// In place: the state is large, and the proof small.
-    pub(crate) fn end(&mut self, head: &Parts) -> Result<Authentic, Rejection> {
+    pub(crate) fn end(&mut self, head: &Parts, trailers: &mut HeaderMap) -> Result<Authentic, Rejection> {
         match &mut self.0 {
-            State::Proven { exchange, tolerance, expected } => match expected.as_mut().is_none_or(Expected::holds) {
-                true => Ok(Authentic { exchange: exchange.clone(), tolerance: *tolerance }),
-                false => Err(Rejection::from(RejectionKind::BodyMismatch).signed_by(exchange.key())),
+            State::Proven { exchange, tolerance, body } => match body.end(trailers) {
+                Ok(()) => Ok(Authentic { exchange: exchange.clone(), tolerance: *tolerance }),
+                Err(kind) => Err(Rejection::from(kind).signed_by(exchange.key())),
             },
+            State::Open(_) if !trailers.is_empty() => Err(RejectionKind::ForbiddenTrailer.into()),
             State::Open(open) => open.end(head),
+        }
+    }
+
+    /// The proof of the head alone, and what its body must be. The request itself when the head proves nothing.
+    #[expect(clippy::result_large_err, reason = "it is what was given")]
+    pub(crate) fn into_stream(self) -> Result<(Authentic, BodyCheck), Self> {
+        match self.0 {
+            State::Proven { exchange, tolerance, body } => Ok((Authentic { exchange, tolerance }, body)),
+            open @ State::Open(_) => Err(Self(open)),
         }
     }
 

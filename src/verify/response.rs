@@ -3,10 +3,11 @@
 use std::fmt;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http::response::Parts;
 
 use super::attempts::signs;
-use crate::encoding::Encoding;
+use super::body::BodyCheck;
 use crate::mac::Mac;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scheme::{Claim, Entry, Exchange, Intake, Message, Scheme};
@@ -40,30 +41,43 @@ impl ResponseVerifier {
         let entry = protocol.entry(&message, Some(claim))?;
         let mut mac = protocol.start(exchange.key(), claim)?;
         protocol.feed_head(&message, claim, &mut mac)?;
-        let open = match entry {
-            Entry::Digest(_) | Entry::Uncovered => {
-                signs(protocol.encoding(claim), &mac.finish(), claim).then_some(()).ok_or(RejectionKind::BadMac)?;
-                None
-            }
-            Entry::Raw | Entry::Hashed | Entry::Whole => Some((mac, self.scheme.clone(), exchange.clone())),
-        };
-        let expected = match entry {
-            Entry::Digest(encoding) => Some((encoding, claim.digest.ok_or(RejectionKind::Missing)?.to_vec())),
-            _ => None,
-        };
         let bodiless = exchange.bodiless(head.status);
+        if bodiless && entry == Entry::Trailer {
+            return Err(RejectionKind::Malformed.into());
+        }
+        let state = if matches!(entry, Entry::Raw | Entry::Hashed | Entry::Whole) {
+            let (scheme, exchange, intake) = (self.scheme.clone(), exchange.clone(), Intake::new(entry));
+            State::Open(Box::new(Open { intake, mac, scheme, exchange }))
+        } else {
+            let tag = mac.finish();
+            signs(protocol.encoding(claim), &tag, claim).then_some(()).ok_or(RejectionKind::BadMac)?;
+            let body = BodyCheck::new(entry, &self.scheme, exchange.key(), claim, tag)?;
+            State::Proven(body.ok_or(RejectionKind::Malformed)?)
+        };
         let timestamp = claim.timestamp.and_then(|time| time.seconds);
-        Ok(VerifyingResponse { intake: Intake::new(entry), open, expected, bodiless, timestamp })
+        Ok(VerifyingResponse { state, bodiless, timestamp })
     }
 }
 
 /// A response whose body is still to come. Unless the scheme signs the raw body, its head is authentic.
 pub struct VerifyingResponse {
-    intake: Intake,
-    open: Option<(Mac, Scheme, Exchange)>,
-    expected: Option<(Encoding, Vec<u8>)>,
+    state: State,
     bodiless: bool,
     timestamp: Option<u64>,
+}
+
+enum State {
+    /// The head was right.
+    Proven(BodyCheck),
+    /// Nothing is known before the body has ended.
+    Open(Box<Open>),
+}
+
+struct Open {
+    intake: Intake,
+    mac: Mac,
+    scheme: Scheme,
+    exchange: Exchange,
 }
 
 impl VerifyingResponse {
@@ -85,30 +99,57 @@ impl VerifyingResponse {
     }
 
     pub(crate) fn take(&mut self, bytes: &[u8], shared: impl FnOnce(&[u8]) -> Bytes) {
-        let mac = self.open.as_mut().map(|(mac, _, _)| mac);
-        self.intake.take(bytes, mac.into_iter(), shared);
+        match &mut self.state {
+            State::Proven(body) => body.take(bytes),
+            State::Open(open) => open.intake.take(bytes, std::iter::once(&mut open.mac), shared),
+        }
     }
 
-    /// Ends the body. `head` is the head that was checked.
+    /// Ends a body that has no trailers. `head` is the head that was checked.
     ///
     /// # Errors
     ///
     /// [`BodyMismatch`](RejectionKind::BodyMismatch) when it is not the body that was signed;
-    /// [`BadMac`](RejectionKind::BadMac) for a scheme that signs the raw body.
+    /// [`Missing`](RejectionKind::Missing) when its MAC was to follow it; [`BadMac`](RejectionKind::BadMac) for a scheme
+    /// that signs the raw body.
     pub fn finish(self, head: &Parts) -> Result<(), Rejection> {
-        let Self { mut intake, open, expected, .. } = self;
+        self.finish_with_trailers(head, &mut HeaderMap::new())
+    }
+
+    /// Ends a body and its trailers. A trailer that carries the body's MAC is removed: what is left was signed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`finish`](Self::finish); [`Malformed`](RejectionKind::Malformed) when the MAC is repeated or spelt
+    /// otherwise; [`ForbiddenTrailer`](RejectionKind::ForbiddenTrailer) when the signature covers no trailers.
+    pub fn finish_with_trailers(self, head: &Parts, trailers: &mut HeaderMap) -> Result<(), Rejection> {
+        match self.state {
+            State::Proven(mut body) => body.end(trailers).map_err(Rejection::from),
+            State::Open(_) if !trailers.is_empty() => Err(RejectionKind::ForbiddenTrailer.into()),
+            State::Open(open) => open.end(head),
+        }
+    }
+
+    /// What the body must be, when the head is authentic.
+    #[expect(clippy::result_large_err, reason = "it is what was given")]
+    pub(crate) fn into_stream(self) -> Result<BodyCheck, Self> {
+        match self.state {
+            State::Proven(body) => Ok(body),
+            state @ State::Open(_) => Err(Self { state, ..self }),
+        }
+    }
+}
+
+impl Open {
+    fn end(self, head: &Parts) -> Result<(), Rejection> {
+        let Self { mut intake, mac, scheme, exchange } = self;
         intake.end(|seen| {
-            if let Some((mac, scheme, exchange)) = open {
-                let message = Message::response(head, &exchange);
-                let claims = scheme.protocol().read(&message)?;
-                let claim: &Claim<'_> = claims.first();
-                let tag = scheme.protocol().feed_rest(&message, claim, seen, mac)?;
-                let right = signs(scheme.protocol().encoding(claim), &tag, claim);
-                right.then_some(()).ok_or(RejectionKind::BadMac)?;
-            }
-            // Both are public: the peer knows the body and sent the digest.
-            let same = expected.is_none_or(|(encoding, text)| encoding.spell(&seen.sha256).as_bytes() == text);
-            same.then_some(()).ok_or(RejectionKind::BodyMismatch.into())
+            let message = Message::response(head, &exchange);
+            let claims = scheme.protocol().read(&message)?;
+            let claim: &Claim<'_> = claims.first();
+            let tag = scheme.protocol().feed_rest(&message, claim, seen, mac)?;
+            let right = signs(scheme.protocol().encoding(claim), &tag, claim);
+            right.then_some(()).ok_or(RejectionKind::BadMac.into())
         })
     }
 }

@@ -5,6 +5,8 @@ pub mod alloc;
 pub mod bad_peer;
 pub mod body;
 pub mod described;
+pub mod flowing;
+pub mod grpc;
 pub mod keys_printed;
 pub mod net;
 #[cfg(feature = "redis")]
@@ -19,6 +21,7 @@ pub mod schemes;
 pub mod scripted;
 pub mod service;
 pub mod tools;
+pub mod trailers;
 pub mod vectors;
 pub mod webhooks;
 pub mod wire;

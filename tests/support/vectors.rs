@@ -155,6 +155,7 @@ impl Asked {
             headers: self.headers.iter().filter(foreign).cloned().collect(),
             extra: self.extra.clone(),
             body: self.body.clone(),
+            content: None,
         })
     }
 }

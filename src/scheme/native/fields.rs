@@ -93,6 +93,11 @@ pub(super) fn is_timestamp(digits: &str) -> bool {
     digits.len() == 10 && !digits.starts_with('0')
 }
 
+/// A digest, or the announcement of a trailer.
+pub(super) fn content(text: &[u8]) -> Option<&[u8]> {
+    if text == super::end::ANNOUNCED { Some(text) } else { sha256_hex(text) }
+}
+
 pub(super) fn sha256_hex(text: &[u8]) -> Option<&[u8]> {
     Encoding::Hex.spells(text, 32).then_some(text)
 }

@@ -1,15 +1,16 @@
 //! The crate's own scheme, version 1.
 
+mod end;
 mod fields;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use self::fields::Fields;
 use super::claim::{Claim, Claims, Signatures, Stamp};
 use super::feed::Feed;
 use super::headers::{Once, SignedHeaders};
 use super::message::{HeadMut, Message, Subject};
-use super::protocol::{Entry, Protocol};
+use super::protocol::{Entry, Protocol, Seen, Trailer};
 use crate::encoding::Encoding;
 use crate::error::{ConfigError, Mistake, SignError};
 use crate::key::Key;
@@ -92,7 +93,7 @@ impl Protocol for Native {
             Subject::Response(_, to) => (to.key_id().as_str(), None),
         };
         let timestamp = fields.timestamp.field(fields::timestamp)?;
-        let digest = fields.content.field(|value| fields::sha256_hex(value.as_bytes()))?;
+        let digest = fields.content.field(|value| fields::content(value.as_bytes()))?;
         let signature = fields.signature.field(|value| fields::sha256_hex(value.as_bytes().strip_prefix(b"v1=")?))?;
         if fields.trailer {
             return Err(RejectionKind::Malformed);
@@ -103,8 +104,31 @@ impl Protocol for Native {
         Ok(Claim { key_id, timestamp, nonce, digest, signatures, notes, ..Claim::default() }.into())
     }
 
-    fn entry(&self, _: &Message<'_>, _: Option<&Claim<'_>>) -> Result<Entry, RejectionKind> {
-        Ok(Entry::Digest(Encoding::Hex))
+    fn entry(&self, _: &Message<'_>, claim: Option<&Claim<'_>>) -> Result<Entry, RejectionKind> {
+        match claim.and_then(|claim| claim.digest) {
+            Some(end::ANNOUNCED) => Ok(Entry::Trailer),
+            _ => Ok(Entry::Digest(Encoding::Hex)),
+        }
+    }
+
+    fn signs_head(&self) -> bool {
+        true
+    }
+
+    fn trailer(&self, _: &Claim<'_>) -> Option<Trailer> {
+        Some(end::trailer())
+    }
+
+    fn end(
+        &self,
+        _: &Claim<'_>,
+        head: &Tag,
+        seen: &Seen<'_>,
+        trailers: &HeaderMap,
+        feed: &mut Feed<'_>,
+    ) -> Result<(), RejectionKind> {
+        end::feed(head, seen, trailers, feed);
+        Ok(())
     }
 
     fn before(&self, message: &Message<'_>, claim: &Claim<'_>, feed: &mut Feed<'_>) -> Result<(), RejectionKind> {

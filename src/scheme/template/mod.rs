@@ -123,6 +123,10 @@ impl Protocol for Template {
         Ok(self.format(message)?.entry)
     }
 
+    fn signs_head(&self) -> bool {
+        matches!(self.request.entry, Entry::Digest(_) | Entry::Uncovered)
+    }
+
     fn before(&self, message: &Message<'_>, claim: &Claim<'_>, feed: &mut Feed<'_>) -> Result<(), RejectionKind> {
         let seen = Seen::default();
         self.format(message)?.before.iter().try_for_each(|part| part.feed(message, claim, &seen, feed))

@@ -1,0 +1,81 @@
+//! What an authentic head says about the body.
+
+use std::mem;
+
+use http::HeaderMap;
+
+use crate::encoding::{Encoding, Spelt};
+use crate::key::Key;
+use crate::mac::{BodyHash, Tag};
+use crate::rejection::RejectionKind;
+use crate::scheme::{Claim, Ending, Entry, Hashed, Scheme};
+
+/// Checks a body while it comes.
+pub(crate) enum BodyCheck {
+    /// Nothing vouches for the body.
+    Uncovered,
+    /// Its digest stands in the head.
+    Digest(Expected),
+    /// Its MAC follows.
+    Trailer(Box<Ending>),
+}
+
+impl BodyCheck {
+    /// `None` when the head alone proves nothing.
+    pub(super) fn new(
+        entry: Entry,
+        scheme: &Scheme,
+        key: &Key,
+        claim: &Claim<'_>,
+        tag: Tag,
+    ) -> Result<Option<Self>, RejectionKind> {
+        Ok(Some(match entry {
+            Entry::Uncovered => Self::Uncovered,
+            Entry::Digest(encoding) => {
+                Self::Digest(Expected::new(encoding, claim.digest.ok_or(RejectionKind::Missing)?)?)
+            }
+            Entry::Trailer => Self::Trailer(Box::new(Ending::new(scheme, key, claim, tag, Hashed::default())?)),
+            Entry::Raw | Entry::Hashed | Entry::Whole => return Ok(None),
+        }))
+    }
+
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Uncovered => {}
+            Self::Digest(expected) => expected.hash.update(bytes),
+            Self::Trailer(ending) => ending.take(bytes),
+        }
+    }
+
+    /// Ends the body. What is left in `trailers` is authentic.
+    pub(crate) fn end(&mut self, trailers: &mut HeaderMap) -> Result<(), RejectionKind> {
+        match self {
+            Self::Trailer(ending) => ending.verify(trailers),
+            Self::Uncovered | Self::Digest(_) if !trailers.is_empty() => Err(RejectionKind::ForbiddenTrailer),
+            Self::Uncovered => Ok(()),
+            Self::Digest(expected) => expected.holds().then_some(()).ok_or(RejectionKind::BodyMismatch),
+        }
+    }
+}
+
+/// The digest that the head announced, and the one of what has come.
+pub(crate) struct Expected {
+    text: [u8; 64],
+    len: usize,
+    encoding: Encoding,
+    hash: BodyHash,
+}
+
+impl Expected {
+    fn new(encoding: Encoding, announced: &[u8]) -> Result<Self, RejectionKind> {
+        let mut text = [0; 64];
+        text.get_mut(..announced.len()).ok_or(RejectionKind::Malformed)?.copy_from_slice(announced);
+        Ok(Self { text, len: announced.len(), encoding, hash: BodyHash::default() })
+    }
+
+    /// Both are public: the peer knows the body and sent the digest.
+    fn holds(&mut self) -> bool {
+        let spelt: Spelt = self.encoding.spell(&mem::take(&mut self.hash).finish());
+        self.text.get(..self.len) == Some(spelt.as_bytes())
+    }
+}
