@@ -66,7 +66,7 @@ fn causes() -> Vec<(RejectionKind, Request<&'static str>)> {
         causes.push((Malformed, spoilt(add(name, "*"))));
     }
     causes.extend([
-        (Malformed, spoilt(set("x-hmac-content-sha256", "trailer"))),
+        (BadMac, spoilt(set("x-hmac-content-sha256", "trailer"))),
         (Malformed, spoilt(set("x-hmac-trailer-signature", "v1="))),
         (Malformed, spoilt(add("x-tenant", "evil"))),
         (Malformed, spoilt(add("content-type", "text/plain"))),

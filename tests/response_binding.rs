@@ -187,7 +187,8 @@ fn each_field_has_one_spelling() {
                 format!("{digest}00"),
                 format!("{digest} "),
                 format!("sha256={digest}"),
-                "trailer".to_owned(),
+                "Trailer".to_owned(),
+                "trailer ".to_owned(),
             ],
         ),
         (
@@ -208,6 +209,8 @@ fn each_field_has_one_spelling() {
     for (name, value) in wrong.into_iter().flat_map(|(name, values)| values.into_iter().map(move |v| (name, v))) {
         refused(RejectionKind::Malformed, |headers| headers.insert(name, value.parse().unwrap()));
     }
+    // Well spelt, but not what was signed.
+    refused(RejectionKind::BadMac, |headers| headers.insert("x-hmac-content-sha256", "trailer".parse().unwrap()));
 }
 
 #[test]

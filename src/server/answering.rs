@@ -89,7 +89,7 @@ where
         let gathering = Gathering::new(config, head, body, exchange, receives);
         return Ok(Plan::Read(Answering::Gathered { gathering }));
     }
-    if is_event_stream(&head.headers) && !short {
+    if is_event_stream(&head.headers) && receives == Receives::Nothing {
         return Err(RejectionKind::ResponseEndless.into());
     }
     let collector = Collector::new(&body, config.response, &config.budget, &*config.clock).map_err(fault)?;
