@@ -63,7 +63,7 @@ fn one(headers: &HeaderMap, name: &str) -> Result<String, String> {
 
 /// Signs a response to this request, whose body bytes are `body`.
 pub fn sign<B>(wire: &Wire, response: &mut Response<B>, body: &[u8]) {
-    let digest = Wire { body: body.to_vec(), ..wire.clone() }.digest();
+    let digest = Wire { body: body.to_vec(), content: None, ..wire.clone() }.digest();
     let signature = wire.answer_signature(response, &wire.timestamp, &digest);
     for (name, value) in
         [("x-hmac-timestamp", &wire.timestamp), ("x-hmac-content-sha256", &digest), ("x-hmac-signature", &signature)]
