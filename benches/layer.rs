@@ -18,8 +18,8 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::Full;
 use sha2::Sha256;
-use support::{Floor, Times, Trivial, body, key, layer, run, signed, time};
-use tower::{Layer, Service, ServiceExt};
+use support::{Floor, Times, Trivial, body, handler, hex, key, layer, run, serve, signed, time};
+use tower::{Layer, Service};
 use tower_hmac::Scheme;
 use tower_hmac::sign::RequestSigner;
 
@@ -86,19 +86,6 @@ fn against_by_hand() {
     println!("layer {ours:.2?}, by hand {theirs:.2?}, ratio {ratio:.3}");
 }
 
-fn serve(router: &Router, requests: Vec<Request>) {
-    for request in requests {
-        let response = run(router.clone().oneshot(request)).unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-        black_box(response);
-    }
-}
-
-async fn handler(body: Bytes) -> impl IntoResponse {
-    black_box(body);
-    StatusCode::OK
-}
-
 /// A per-request key schedule, the body copied to the end, hex, and a comparison of text.
 async fn verify_by_hand(request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
@@ -131,11 +118,4 @@ fn signed_by_hand(payload: &Bytes) -> Request {
         .header("x-signature", hex(&mac.finalize().into_bytes()))
         .body(Body::new(Full::new(payload.clone())))
         .unwrap()
-}
-
-/// As the `hex` crate does it: two table look-ups for each byte.
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
-    digits.map(char::from).collect()
 }

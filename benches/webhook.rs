@@ -19,8 +19,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::header::{HeaderName, HeaderValue};
 use http_body_util::Full;
 use sha2::Sha256;
-use support::{Times, Trivial, body, run, time};
-use tower::{Layer, Service, ServiceExt};
+use support::{Times, Trivial, body, handler, hex, run, serve, time};
+use tower::{Layer, Service};
 use tower_hmac::clock::Tolerance;
 use tower_hmac::scheme::{Claim, Claims, Entry, Feed, HeadMut, Message, Protocol, Signatures, Stamp};
 use tower_hmac::{HmacLayer, Key, RejectionKind, Scheme, SignError, Tag, webhook};
@@ -97,19 +97,6 @@ fn requests(payload: &Bytes) -> Vec<Request> {
     delivered(payload).map(|request| request.map(Body::new)).collect()
 }
 
-fn serve(router: &Router, requests: Vec<Request>) {
-    for request in requests {
-        let response = run(router.clone().oneshot(request)).unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-        black_box(response);
-    }
-}
-
-async fn handler(body: Bytes) -> impl IntoResponse {
-    black_box(body);
-    StatusCode::OK
-}
-
 /// A key schedule for each request, the body copied to the end, hex, and a comparison of text.
 async fn recipe(request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
@@ -123,13 +110,6 @@ async fn recipe(request: Request, next: Next) -> Response {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     next.run(Request::from_parts(head, Body::from(body))).await
-}
-
-/// As the `hex` crate does it: two table look-ups for each byte.
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
-    digits.map(char::from).collect()
 }
 
 /// The same format without the template.

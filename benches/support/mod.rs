@@ -8,12 +8,13 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use sha2::{Digest, Sha256};
-use tower::Service;
+use tower::{Service, ServiceExt};
 use tower_hmac::clock::ManualClock;
 use tower_hmac::replay::{Claimed, MemoryReplayGuard, ReplayClaim};
 use tower_hmac::sign::RequestSigner;
@@ -145,4 +146,25 @@ pub fn time(work: impl FnOnce()) -> Duration {
     let start = Instant::now();
     work();
     start.elapsed()
+}
+
+/// What people write by hand runs below an axum router, and so does the layer that it is compared with.
+pub fn serve(router: &Router, requests: Vec<axum::extract::Request>) {
+    for request in requests {
+        let response = run(router.clone().oneshot(request)).unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        black_box(response);
+    }
+}
+
+pub async fn handler(body: Bytes) -> StatusCode {
+    black_box(body);
+    StatusCode::OK
+}
+
+/// As the `hex` crate does it: two table look-ups for each byte.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
+    digits.map(char::from).collect()
 }

@@ -76,18 +76,18 @@ impl<'g> Run<'g> {
         ReplayClaim { key_id, nonce, valid_until: self.now.saturating_add(LIFE), now: self.now }
     }
 
-    async fn expect(&self, what: &str, claim: ReplayClaim<'_>, expected: Claimed) -> Result<(), Nonconformance> {
+    async fn answers(&self, what: &str, claim: ReplayClaim<'_>, expected: Claimed) -> Result<(), Nonconformance> {
         let answer = wait(self.guard.claim(&claim)).await;
         verdict(what, answer == expected, format_args!("{answer:?} instead of {expected:?}"))
     }
 
     async fn once(&self) -> Result<(), Nonconformance> {
-        self.expect("the first claim", self.claim("once"), Claimed::Fresh).await?;
+        self.answers("the first claim", self.claim("once"), Claimed::Fresh).await?;
         for _ in 0..3 {
-            self.expect("the same claim again", self.claim("once"), Claimed::Seen).await?;
+            self.answers("the same claim again", self.claim("once"), Claimed::Seen).await?;
         }
         let longer = ReplayClaim { valid_until: self.now.saturating_add(LIFE + 60), ..self.claim("once") };
-        self.expect("the same nonce with a later end", longer, Claimed::Seen).await
+        self.answers("the same nonce with a later end", longer, Claimed::Seen).await
     }
 
     /// Different key ids or nonces are different entries, whatever is in them.
@@ -97,25 +97,25 @@ impl<'g> Run<'g> {
         let nonces =
             ["a", "A", "aa", "", " ", "a ", "a\0", "a\nb", "{a}", "*", "ä", "0", "00", &long, long.split_at(4095).0];
         for nonce in nonces {
-            self.expect("a nonce of its own", self.claim(nonce), Claimed::Fresh).await?;
+            self.answers("a nonce of its own", self.claim(nonce), Claimed::Fresh).await?;
             let others = ReplayClaim { key_id: other, ..self.claim(nonce) };
-            self.expect("the same nonce of another key", others, Claimed::Fresh).await?;
+            self.answers("the same nonce of another key", others, Claimed::Fresh).await?;
         }
         for nonce in nonces {
-            self.expect("each of them again", self.claim(nonce), Claimed::Seen).await?;
+            self.answers("each of them again", self.claim(nonce), Claimed::Seen).await?;
         }
-        self.expect("a nonce that moves into the key id", self.claim("amoved"), Claimed::Fresh).await?;
+        self.answers("a nonce that moves into the key id", self.claim("amoved"), Claimed::Fresh).await?;
         let moved = ReplayClaim { key_id: other, ..self.claim("moved") };
-        self.expect("a key id that moves into the nonce", moved, Claimed::Fresh).await
+        self.answers("a key id that moves into the nonce", moved, Claimed::Fresh).await
     }
 
     async fn time(&self) -> Result<(), Nonconformance> {
         let late = ReplayClaim { valid_until: self.now.saturating_sub(1), ..self.claim("late") };
-        self.expect("a claim whose time is over", late, Claimed::Expired).await?;
-        self.expect("its nonce, which was not spent", self.claim("late"), Claimed::Fresh).await?;
+        self.answers("a claim whose time is over", late, Claimed::Expired).await?;
+        self.answers("its nonce, which was not spent", self.claim("late"), Claimed::Fresh).await?;
         let last = ReplayClaim { valid_until: self.now, ..self.claim("last second") };
-        self.expect("a claim in its last second", last, Claimed::Fresh).await?;
-        self.expect("the same again", last, Claimed::Seen).await
+        self.answers("a claim in its last second", last, Claimed::Fresh).await?;
+        self.answers("the same again", last, Claimed::Seen).await
     }
 
     /// Of many equal claims at the same time, one is fresh.
@@ -143,21 +143,21 @@ impl<'g> Run<'g> {
             return Ok(());
         }
         verdict("a lease", answer == Claimed::Fresh, format_args!("{answer:?}"))?;
-        self.expect("a claim while it is leased", spent, Claimed::Seen).await?;
+        self.answers("a claim while it is leased", spent, Claimed::Seen).await?;
         let (answer, _) = take(&spent).await;
         verdict("a lease while it is leased", answer == Claimed::Seen, format_args!("{answer:?}"))?;
         wait(self.guard.settle(&spent, &first, Settled::Spent)).await;
         wait(self.guard.settle(&spent, &first, Settled::Released)).await;
-        self.expect("a claim when the lease was settled as spent", spent, Claimed::Seen).await?;
+        self.answers("a claim when the lease was settled as spent", spent, Claimed::Seen).await?;
 
         let (_, first) = take(&freed).await;
         wait(self.guard.settle(&freed, &first, Settled::Released)).await;
         let (answer, second) = take(&freed).await;
         verdict("a lease after a release", answer == Claimed::Fresh, format_args!("{answer:?}"))?;
         wait(self.guard.settle(&freed, &second, Settled::Released)).await;
-        self.expect("a claim after a release", freed, Claimed::Fresh).await?;
+        self.answers("a claim after a release", freed, Claimed::Fresh).await?;
         wait(self.guard.settle(&freed, &second, Settled::Released)).await;
-        self.expect("a claim after a release by somebody else", freed, Claimed::Seen).await
+        self.answers("a claim after a release by somebody else", freed, Claimed::Seen).await
     }
 
     /// A claim that nobody waits for is spent or is not; what comes after it gets answers of its own.
@@ -171,12 +171,12 @@ impl<'g> Run<'g> {
                     polls = polls.saturating_sub(1);
                 }
             }
-            self.expect("a new claim after one that was dropped", self.claim(&next), Claimed::Fresh).await?;
-            self.expect("that claim again", self.claim(&next), Claimed::Seen).await?;
+            self.answers("a new claim after one that was dropped", self.claim(&next), Claimed::Fresh).await?;
+            self.answers("that claim again", self.claim(&next), Claimed::Seen).await?;
             let answer = wait(self.guard.claim(&self.claim(&left))).await;
             let right = matches!(answer, Claimed::Fresh | Claimed::Seen);
             verdict("a claim that was dropped before", right, format_args!("{answer:?}"))?;
-            self.expect("the same for the third time", self.claim(&left), Claimed::Seen).await?;
+            self.answers("the same for the third time", self.claim(&left), Claimed::Seen).await?;
         }
         Ok(())
     }
