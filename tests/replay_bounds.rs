@@ -8,8 +8,8 @@ use support::service::Inner;
 use support::wire::Wire;
 use support::{KEY_HEX, NOW};
 use tower::{Layer, ServiceExt};
-use tower_hmac::replay::{Claimed, MemoryReplayGuard, ReplayClaim};
-use tower_hmac::{HmacLayer, Key, KeyId, KeyQuery, RejectionKind, Scheme};
+use tower_hmac::replay::{Claimed, Lease, MemoryReplayGuard, ReplayClaim, ReplayGuard, Settled};
+use tower_hmac::{Answer, HmacLayer, Key, KeyId, KeyQuery, RejectionKind, Scheme};
 
 #[global_allocator]
 static HEAP: Counting = Counting;
@@ -145,6 +145,23 @@ fn y_08_a_claim_frees_at_most_8_entries_and_all_are_freed_soon() {
     }
     println!("{LIVE} expired entries were gone after {claims} claims");
     assert!((LIVE..LIVE + claims).all(|n| caller.spend(n, NOW + 400, NOW + 1) == Claimed::Seen));
+}
+
+#[test]
+fn leases_that_were_made_longer_leave_as_fast_as_new_ones_come() {
+    const LIFE: u64 = 300;
+    let guard = MemoryReplayGuard::with_capacity(8000).unwrap();
+    let id = KeyId::new("svc-a").unwrap();
+    for n in 0..100_000 {
+        let (nonce, now) = (format!("{n:020}"), NOW + n / 20);
+        let claim = ReplayClaim { key_id: &id, nonce: &nonce, valid_until: now + LIFE, now };
+        let lease = Lease::new(&claim, 10);
+        assert!(matches!(guard.lease(&claim, &lease), Answer::Ready(Claimed::Fresh)), "{n}: {guard:?}");
+        assert!(matches!(guard.settle(&claim, &lease, Settled::Spent), Answer::Ready(())));
+        // 20 a second for five minutes are alive.
+        assert!(guard.len() <= 6800, "{n}: {guard:?}");
+        assert_eq!(guard.spend(&claim), Claimed::Seen);
+    }
 }
 
 #[test]

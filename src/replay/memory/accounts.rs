@@ -19,9 +19,9 @@ pub(super) struct Accounts {
     opening: Mutex<()>,
 }
 
-/// Each is four times as large as the one before: a few lines for the usual number of keys, and room for 5 million.
-const SEGMENTS: usize = 9;
-const GROWTH: usize = 4;
+/// Each is twice as large as the one before: a few lines for the usual number of keys, and room for 8 million.
+const SEGMENTS: usize = 17;
+const GROWTH: usize = 2;
 const FIRST: usize = 64;
 const LINE: usize = 8;
 

@@ -4,121 +4,156 @@ use super::slab::{NIL, Slab};
 
 /// A hash table with linear hashing: it grows by one bucket at a time, and an entry never moves.
 pub(super) struct Index {
-    heads: Vec<Head>,
+    #[expect(clippy::vec_box, reason = "a bucket stays where it is when the list grows")]
+    pieces: Vec<Box<[Bucket; PIECE]>>,
+    buckets: u32,
     /// One less than the power of two that is not below the number of buckets.
     mask: u32,
 }
 
-/// The first of a chain, and enough of its name that a look-up seldom leaves the table in vain.
+const PIECE: usize = 16;
+const PIECE_BITS: u32 = 4;
+
+/// The most entries for each bucket, on the average.
+const LOAD: u32 = 3;
+
+const SLOTS: usize = 7;
+
+/// One cache line: enough of each name that a look-up seldom goes further in vain.
 #[derive(Clone, Copy)]
-struct Head {
-    first: u32,
-    /// 31 bits of the first one's name, then whether there is a second.
-    tag: u32,
+#[repr(align(64))]
+struct Bucket {
+    tags: [u32; SLOTS],
+    nodes: [u32; SLOTS],
+    /// The first of those that found no slot.
+    more: u32,
 }
 
-const FIRST_BUCKETS: u32 = 8;
-
-impl Head {
-    const EMPTY: Self = Self { first: NIL, tag: 0 };
+impl Bucket {
+    const EMPTY: Self = Self { tags: [0; SLOTS], nodes: [NIL; SLOTS], more: NIL };
 
     #[inline]
-    fn new(first: u32, name: u64, second: u32) -> Self {
-        Self { first, tag: tag(name) | u32::from(second != NIL) }
+    fn put(&mut self, nodes: &mut Slab, at: u32, tag: u32) -> Option<()> {
+        let free = slots(&self.nodes, NIL).trailing_zeros() as usize;
+        match (self.nodes.get_mut(free), self.tags.get_mut(free)) {
+            (Some(node), Some(name)) => (*node, *name) = (at, tag),
+            _ => nodes.get_mut(at)?.set_chain(std::mem::replace(&mut self.more, at)),
+        }
+        Some(())
     }
 }
 
-/// The bucket is chosen by other bits.
+/// One bit for each slot that holds this. Which it is cannot be foretold: one jump for all.
+#[inline]
+fn slots(all: &[u32; SLOTS], this: u32) -> u32 {
+    all.iter().rev().fold(0, |bits, one| bits << 1 | u32::from(*one == this))
+}
+
+/// The bucket is chosen by these bits, too, so that it can be split without a look at its entries.
 #[inline]
 fn tag(name: u64) -> u32 {
-    (name >> 32) as u32 & !1
+    (name >> 32) as u32
 }
 
 impl Index {
     pub(super) const fn new() -> Self {
-        Self { heads: Vec::new(), mask: 0 }
+        Self { pieces: Vec::new(), buckets: 0, mask: 0 }
     }
 
+    /// Where an entry is, and the last second of its life.
     #[inline]
-    pub(super) fn find(&self, nodes: &Slab, name: u64) -> Option<u32> {
-        let head = self.heads.get(self.bucket(name))?;
-        if head.tag & !1 != tag(name) && head.tag & 1 == 0 {
-            return None;
-        }
-        let mut at = head.first;
-        loop {
-            let node = nodes.get(at)?;
-            if node.name == name {
-                return Some(at);
+    pub(super) fn find(&self, nodes: &Slab, name: u64) -> Option<(u32, u64)> {
+        let tag = tag(name);
+        let at = self.bucket(tag) as usize;
+        let bucket = self.pieces.get(at >> PIECE_BITS)?.get(at & (PIECE - 1))?;
+        let mut alike = slots(&bucket.tags, tag);
+        while let Some(at) = bucket.nodes.get(alike.trailing_zeros() as usize) {
+            match nodes.get(*at) {
+                Some(node) if node.name == name => return Some((*at, node.until())),
+                _ => alike &= alike.wrapping_sub(1),
             }
-            at = node.chain;
         }
+        let mut at = bucket.more;
+        while let Some(node) = nodes.get(at) {
+            if node.name == name {
+                return Some((at, node.until()));
+            }
+            at = node.chain();
+        }
+        None
     }
 
-    /// Adds a node whose name is not there.
+    /// Adds an entry whose name is not there.
     #[inline]
-    pub(super) fn link(&mut self, nodes: &mut Slab, at: u32) -> Option<()> {
-        let node = nodes.get_mut(at)?;
-        let bucket = self.bucket(node.name);
-        let head = self.heads.get_mut(bucket)?;
-        node.chain = head.first;
-        *head = Head::new(at, node.name, head.first);
-        Some(())
+    pub(super) fn link(&mut self, nodes: &mut Slab, at: u32, name: u64) -> Option<()> {
+        let tag = tag(name);
+        self.get_mut(self.bucket(tag))?.put(nodes, at, tag)
     }
 
     #[inline]
-    pub(super) fn unlink(&mut self, nodes: &mut Slab, at: u32) -> Option<()> {
-        let (name, chain) = nodes.get(at).map(|node| (node.name, node.chain))?;
-        let bucket = self.bucket(name);
-        let head = self.heads.get_mut(bucket)?;
-        if head.first == at && chain == NIL {
-            *head = Head::EMPTY;
+    pub(super) fn unlink(&mut self, nodes: &mut Slab, at: u32, name: u64) -> Option<()> {
+        let bucket = self.get_mut(self.bucket(tag(name)))?;
+        let slot = slots(&bucket.nodes, at).trailing_zeros() as usize;
+        if let Some(node) = bucket.nodes.get_mut(slot) {
+            *node = NIL;
+            if let Some(first) = nodes.get(bucket.more).copied() {
+                let moved = std::mem::replace(&mut bucket.more, first.chain());
+                return bucket.put(nodes, moved, tag(first.name));
+            }
             return Some(());
         }
-        if head.first != at {
-            let mut before = head.first;
-            while nodes.get(before)?.chain != at {
-                before = nodes.get(before)?.chain;
-            }
-            nodes.get_mut(before)?.chain = chain;
+        let chain = nodes.get(at)?.chain();
+        if bucket.more == at {
+            bucket.more = chain;
+            return Some(());
         }
-        let first = if head.first == at { chain } else { head.first };
-        let node = nodes.get(first)?;
-        *head = Head::new(first, node.name, node.chain);
+        let mut before = bucket.more;
+        while nodes.get(before)?.chain() != at {
+            before = nodes.get(before)?.chain();
+        }
+        nodes.get_mut(before)?.set_chain(chain);
         Some(())
     }
 
-    /// One more bucket when there are three entries for four. It takes its part from one other bucket.
+    /// One more bucket when the others are full enough. It takes its part from one of them.
     #[inline]
     pub(super) fn grow(&mut self, nodes: &mut Slab, live: u32) {
-        if live as usize >= (self.heads.len() / 4).saturating_mul(3) {
+        if live >= self.buckets.saturating_mul(LOAD) {
             self.split(nodes);
         }
     }
 
     #[cold]
-    fn split(&mut self, nodes: &mut Slab) {
-        if self.heads.is_empty() {
-            self.heads.resize(FIRST_BUCKETS as usize, Head::EMPTY);
-            self.mask = FIRST_BUCKETS - 1;
+    fn split(&mut self, nodes: &mut Slab) -> Option<()> {
+        let new = self.buckets;
+        if self.get_mut(new).is_none() {
+            self.pieces.push(Box::new([Bucket::EMPTY; PIECE]));
         }
-        let new = self.heads.len();
-        let from = new.checked_ilog2().map_or(0, |level| new & !(1 << level));
-        let Some(head) = self.heads.get_mut(from) else { return };
-        let mut at = std::mem::replace(head, Head::EMPTY).first;
-        self.heads.push(Head::EMPTY);
-        self.mask |= new as u32;
-        while let Some(next) = nodes.get(at).map(|node| node.chain) {
-            self.link(nodes, at);
+        self.buckets = new.checked_add(1)?;
+        self.mask |= new;
+        let from = new & !(1 << new.checked_ilog2()?);
+        let old = std::mem::replace(self.get_mut(from)?, Bucket::EMPTY);
+        for (at, tag) in old.nodes.into_iter().zip(old.tags).filter(|(at, _)| *at != NIL) {
+            self.get_mut(self.bucket(tag))?.put(nodes, at, tag)?;
+        }
+        let mut at = old.more;
+        while let Some((name, next)) = nodes.get(at).map(|node| (node.name, node.chain())) {
+            self.link(nodes, at, name)?;
             at = next;
         }
+        Some(())
     }
 
     /// As many bits as there are buckets for, one less where the bucket is not there yet.
     #[inline]
-    fn bucket(&self, name: u64) -> usize {
-        let bucket = (name as u32 & self.mask) as usize;
-        let lower = bucket & (self.mask >> 1) as usize;
-        if bucket < self.heads.len() { bucket } else { lower }
+    fn bucket(&self, tag: u32) -> u32 {
+        let bucket = tag & self.mask;
+        if bucket < self.buckets { bucket } else { tag & self.mask >> 1 }
+    }
+
+    #[inline]
+    fn get_mut(&mut self, bucket: u32) -> Option<&mut Bucket> {
+        let at = bucket as usize;
+        self.pieces.get_mut(at >> PIECE_BITS)?.get_mut(at & (PIECE - 1))
     }
 }

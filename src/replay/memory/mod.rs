@@ -3,6 +3,8 @@
 mod accounts;
 mod index;
 mod lanes;
+mod queue;
+mod second;
 mod shard;
 mod shared;
 mod slab;

@@ -2,7 +2,7 @@
 
 use super::accounts::Account;
 use super::index::Index;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Waiting};
 use super::slab::{Node, Slab};
 
 pub(super) struct Shard {
@@ -10,13 +10,15 @@ pub(super) struct Shard {
     by_name: Index,
     nodes: Slab,
     live: u32,
+    /// Whether some entry may live until another second than the one it waits for.
+    extended: bool,
     /// The first second that no forgotten entry was valid in. It only rises, whatever the clock does.
     floor: u64,
 }
 
 impl Shard {
     pub(super) const fn new() -> Self {
-        Self { nodes: Slab::new(), by_name: Index::new(), by_expiry: Lanes::new(), live: 0, floor: 0 }
+        Self { by_expiry: Lanes::new(), by_name: Index::new(), nodes: Slab::new(), live: 0, extended: false, floor: 0 }
     }
 
     /// Whether an entry that was valid so long may have been here.
@@ -25,32 +27,52 @@ impl Shard {
         until < self.floor
     }
 
+    /// The last second of an entry's life.
     #[inline]
-    pub(super) fn find(&mut self, name: u64) -> Option<&mut Node> {
-        let at = self.by_name.find(&self.nodes, name)?;
-        self.nodes.get_mut(at)
+    pub(super) fn find(&self, name: u64) -> Option<u64> {
+        self.by_name.find(&self.nodes, name).map(|(_, until)| until)
+    }
+
+    /// Gives an entry another end.
+    pub(super) fn extend(&mut self, name: u64, until: u64) -> Option<()> {
+        let (at, _) = self.by_name.find(&self.nodes, name)?;
+        self.nodes.get_mut(at)?.extend(until);
+        self.extended = true;
+        Some(())
     }
 
     /// Adds an entry whose name is not there.
     #[inline]
-    pub(super) fn insert(&mut self, node: Node) -> Option<()> {
+    pub(super) fn insert(&mut self, name: u64, until: u64, account: Account) -> Option<()> {
         self.by_name.grow(&mut self.nodes, self.live);
-        let at = self.nodes.take(node)?;
+        let at = self.nodes.take(name, until)?;
         self.live = self.live.saturating_add(1);
-        self.by_name.link(&mut self.nodes, at)?;
-        self.by_expiry.push(&mut self.nodes, at, node.until())
+        self.by_name.link(&mut self.nodes, at, name)?;
+        self.by_expiry.push(Waiting::new(name, until, account, at))
     }
 
     /// Removes an entry that expired before `now`, if there is one at the head of a lane.
     #[inline]
     pub(super) fn expire(&mut self, now: u64) -> Option<Account> {
-        let at = self.by_expiry.pop(&self.nodes, now)?;
-        let node = self.nodes.get(at)?;
-        let account = node.account();
-        self.floor = self.floor.max(node.until().saturating_add(1));
-        self.by_name.unlink(&mut self.nodes, at)?;
-        self.nodes.give(at);
-        self.live = self.live.saturating_sub(1);
-        Some(account)
+        // A lease that has become longer waits again: one at most for each that ends, so that neither holds up the other.
+        for _ in 0..2 {
+            let waiting = self.by_expiry.pop(now)?;
+            let (name, at, account) = (waiting.name, waiting.at, waiting.account());
+            let until = self.until(&waiting)?;
+            if until < now {
+                self.floor = self.floor.max(until.saturating_add(1));
+                self.by_name.unlink(&mut self.nodes, at, name)?;
+                self.nodes.give(at);
+                self.live = self.live.saturating_sub(1);
+                return Some(account);
+            }
+            self.by_expiry.push(Waiting::new(name, until, account, at))?;
+        }
+        None
+    }
+
+    #[inline]
+    fn until(&self, waiting: &Waiting) -> Option<u64> {
+        if self.extended { self.nodes.get(waiting.at).map(Node::until) } else { Some(waiting.until()) }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::accounts::{Account, Accounts};
+use super::second::LAST_SECOND;
 use super::shard::Shard;
-use super::slab::{LAST_SECOND, Node};
 use crate::replay::{Claimed, ReplayClaim};
 
 /// Entries are named by a keyed hash. Nobody can make two names meet, and chance does it once in 10¹³ claims against a
@@ -31,7 +31,7 @@ struct Shelf(Mutex<Shard>);
 
 /// As many locks: threads seldom want the same one.
 const SHARDS: usize = 1 << SHARD_BITS;
-const SHARD_BITS: u32 = 6;
+const SHARD_BITS: u32 = 4;
 
 /// The most expired entries that one claim frees: more than it adds, so that the guard keeps up.
 const FREED_PER_CLAIM: usize = 8;
@@ -64,8 +64,8 @@ impl Shared {
         let name = self.name(claim);
         let mut shard = self.shard(name)?;
         let Some(entry) = shard.find(name) else { return Some(false) };
-        if entry.until() == from.min(LAST_SECOND) {
-            entry.extend(until);
+        if entry == from.min(LAST_SECOND) {
+            shard.extend(name, until);
         }
         Some(true)
     }
@@ -73,12 +73,11 @@ impl Shared {
     fn enter(&self, name: u64, claim: &ReplayClaim<'_>, until: u64, now: u64, bounds: Bounds) -> Option<Claimed> {
         let mut shard = self.shard(name)?;
         if let Some(entry) = shard.find(name) {
-            if entry.until() >= now {
+            if entry >= now {
                 return Some(Claimed::Seen);
             }
             // Expired and still there: the same key's, so it keeps its place.
-            entry.extend(until);
-            return Some(Claimed::Fresh);
+            return shard.extend(name, until).map(|()| Claimed::Fresh);
         }
         // In the steady state one goes for each that comes: its place, and its share of the quota, are handed on.
         let place = shard.expire(now);
@@ -97,7 +96,7 @@ impl Shared {
             self.accounts.give(account);
             return Some(Claimed::Full);
         }
-        shard.insert(Node::new(name, until, account))?;
+        shard.insert(name, until, account)?;
         Some(Claimed::Fresh)
     }
 

@@ -1,46 +1,39 @@
 //! Entries at addresses that never change.
 
-use super::accounts::Account;
+use super::second::Second;
 
-/// No node.
-pub(super) const NIL: u32 = u32::MAX;
+/// No node: beyond the last that [`Second`] has room for.
+pub(super) const NIL: u32 = Second::ROOM;
 
-/// One entry. It is in one chain (of its bucket, or of the free ones) and in one lane (by expiry).
+/// One entry, in one chain: that of its bucket, or that of the free ones.
 #[derive(Clone, Copy)]
 pub(super) struct Node {
     pub(super) name: u64,
-    /// 40 bits, above the 24 of the account.
-    until_and_account: u64,
-    pub(super) chain: u32,
-    pub(super) after: u32,
+    /// The last second of its life, and the next in the chain.
+    until_and_chain: Second,
 }
 
-const ACCOUNT_BITS: u32 = 24;
-const ACCOUNT: u64 = (1 << ACCOUNT_BITS) - 1;
-
-/// In the year 36 812; what should live longer lives for ever.
-pub(super) const LAST_SECOND: u64 = u64::MAX >> ACCOUNT_BITS;
-
 impl Node {
-    const EMPTY: Self = Self { name: 0, until_and_account: 0, chain: NIL, after: NIL };
+    const EMPTY: Self = Self { name: 0, until_and_chain: Second::new(0, NIL) };
 
-    pub(super) fn new(name: u64, until: u64, account: Account) -> Self {
-        Self { name, until_and_account: until.min(LAST_SECOND) << ACCOUNT_BITS | u64::from(account.0), ..Self::EMPTY }
-    }
-
-    pub(super) fn extend(&mut self, until: u64) {
-        self.until_and_account = until.min(LAST_SECOND) << ACCOUNT_BITS | u64::from(self.account().0);
-    }
-
-    /// The last second of its life.
     #[inline]
     pub(super) fn until(&self) -> u64 {
-        self.until_and_account >> ACCOUNT_BITS
+        self.until_and_chain.second()
     }
 
     #[inline]
-    pub(super) fn account(&self) -> Account {
-        Account((self.until_and_account & ACCOUNT) as u32)
+    pub(super) fn extend(&mut self, until: u64) {
+        self.until_and_chain = Second::new(until, self.chain());
+    }
+
+    #[inline]
+    pub(super) fn chain(&self) -> u32 {
+        self.until_and_chain.beside()
+    }
+
+    #[inline]
+    pub(super) fn set_chain(&mut self, next: u32) {
+        self.until_and_chain = Second::new(self.until(), next);
     }
 }
 
@@ -72,29 +65,27 @@ impl Slab {
         self.pieces.get_mut(at >> PIECE_BITS)?.get_mut(at & (PIECE - 1))
     }
 
-    /// Stores a node where one was freed last, else behind all.
+    /// Stores an entry where one was freed last, else behind all.
     #[inline]
-    pub(super) fn take(&mut self, node: Node) -> Option<u32> {
-        let at = self.free;
-        if let Some(free) = self.get_mut(at) {
-            // Field by field: a copy of the whole would wait for its parts to be stored.
-            let next = free.chain;
-            (free.name, free.until_and_account) = (node.name, node.until_and_account);
-            (free.chain, free.after) = (NIL, NIL);
-            self.free = next;
-            return Some(at);
+    pub(super) fn take(&mut self, name: u64, until: u64) -> Option<u32> {
+        let mut at = self.free;
+        if at == NIL {
+            at = self.extend()?;
         }
-        self.extend(node)
+        let node = self.get_mut(at)?;
+        let next = node.chain();
+        (node.name, node.until_and_chain) = (name, Second::new(until, NIL));
+        self.free = next;
+        Some(at)
     }
 
     #[cold]
-    fn extend(&mut self, node: Node) -> Option<u32> {
+    fn extend(&mut self) -> Option<u32> {
         let at = self.used;
         self.used = at.checked_add(1).filter(|next| *next != NIL)?;
         if self.get(at).is_none() {
             self.pieces.push(Box::new([Node::EMPTY; PIECE]));
         }
-        *self.get_mut(at)? = node;
         Some(at)
     }
 
@@ -102,7 +93,7 @@ impl Slab {
     pub(super) fn give(&mut self, at: u32) {
         let free = self.free;
         if let Some(node) = self.get_mut(at) {
-            node.chain = free;
+            node.set_chain(free);
             self.free = at;
         }
     }
