@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use arrayvec::ArrayString;
 use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
 
 /// How bytes are spelt. Only the one canonical spelling is accepted.
@@ -21,11 +22,11 @@ impl Encoding {
     pub(crate) fn spell(self, bytes: &[u8]) -> Spelt {
         let mut text = [0; 128];
         let spelt = match self {
-            Self::Hex => base16ct::lower::encode(bytes, &mut text).map_or(0, <[u8]>::len),
-            Self::Base64 => Base64::encode(bytes, &mut text).map_or(0, str::len),
-            Self::Base64Url => Base64UrlUnpadded::encode(bytes, &mut text).map_or(0, str::len),
+            Self::Hex => base16ct::lower::encode_str(bytes, &mut text).ok(),
+            Self::Base64 => Base64::encode(bytes, &mut text).ok(),
+            Self::Base64Url => Base64UrlUnpadded::encode(bytes, &mut text).ok(),
         };
-        Spelt { text, len: spelt }
+        Spelt(spelt.and_then(|text| ArrayString::from(text).ok()).unwrap_or_default())
     }
 
     /// Whether a text is the spelling of `len` bytes (at most 64).
@@ -44,18 +45,15 @@ impl Encoding {
 
 /// Up to 64 bytes as text, without an allocation.
 #[derive(Clone, Copy)]
-pub(crate) struct Spelt {
-    text: [u8; 128],
-    len: usize,
-}
+pub(crate) struct Spelt(ArrayString<128>);
 
 impl Spelt {
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.text.get(..self.len).unwrap_or_default()
+        self.0.as_bytes()
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        str::from_utf8(self.as_bytes()).unwrap_or_default()
+        &self.0
     }
 }
 

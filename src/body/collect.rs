@@ -100,7 +100,7 @@ impl Collector {
                 // Nothing follows trailers.
                 Ok(data) if data.has_remaining() => return Poll::Ready(Err(Fault::Trailers)),
                 Err(_) if self.frames.has_trailers() => return Poll::Ready(Err(Fault::Trailers)),
-                Err(frame) => self.frames.set_trailers(frame.into_trailers().unwrap_or_default()),
+                Err(frame) => self.frames.set_trailers(frame.into_trailers().ok()),
                 Ok(_) => {}
             }
         }

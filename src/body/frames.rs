@@ -48,8 +48,8 @@ impl Frames {
     }
 
     /// What follows the last frame. Empty trailers are none.
-    pub(crate) fn set_trailers(&mut self, trailers: HeaderMap) {
-        self.trailers = (!trailers.is_empty()).then(|| Box::new(trailers));
+    pub(crate) fn set_trailers(&mut self, trailers: Option<HeaderMap>) {
+        self.trailers = trailers.filter(|trailers| !trailers.is_empty()).map(Box::new);
     }
 
     pub(crate) fn take_trailers(&mut self) -> Option<HeaderMap> {

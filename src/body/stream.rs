@@ -70,7 +70,7 @@ impl Work {
 
     fn end(&mut self, trailers: &mut HeaderMap) -> Result<(), Rejection> {
         match self {
-            Self::Verify { check, .. } => check.end(trailers).map_err(Rejection::from),
+            Self::Verify { check, .. } => check.end(Some(trailers)).map_err(Rejection::from),
             Self::Hash(_) | Self::Nothing => Ok(()),
             Self::Sign { ending, sendable } => {
                 if let Some(names) = sendable {

@@ -1,6 +1,5 @@
 //! From the server's response to a verified one. The one place where the client meets the verifier.
 
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -72,7 +71,9 @@ pin_project! {
         head: Option<Parts>,
         #[pin]
         body: RB,
-        reading: Option<(VerifyingResponse, Collector, VerifiedResponse)>,
+        checked: VerifyingResponse,
+        collector: Collector,
+        proof: Option<VerifiedResponse>,
     }
 }
 
@@ -120,9 +121,7 @@ where
         };
     }
     match Collector::new(&body, config.response, &config.budget, &*config.clock) {
-        Ok(collector) => {
-            Ok(Plan::Verify(Receiving { head: Some(head), body, reading: Some((checked, collector, proof)) }))
-        }
+        Ok(collector) => Ok(Plan::Verify(Receiving { head: Some(head), body, checked, collector, proof: Some(proof) })),
         Err(error) => Err(fault(error).with_response(head, Bytes::new())),
     }
 }
@@ -160,16 +159,13 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<HmacBody<RB>>, ClientError>> {
         let this = self.project();
-        let Some((checked, collector, _)) = this.reading else { return Poll::Pending };
+        let (checked, collector) = (this.checked, this.collector);
         let take = &mut |frame: &Bytes, step: &[u8]| checked.take(step, |step| frame.slice_ref(step));
         let read = ready!(collector.poll(this.body, cx, &*config.clock, take));
-        let (Some(mut head), Some((checked, _, proof))) = (this.head.take(), mem::take(this.reading)) else {
-            return Poll::Pending;
-        };
-        let verdict = read.map_err(fault);
-        let verdict = verdict.and_then(|mut frames| {
-            let mut trailers = frames.take_trailers().unwrap_or_default();
-            checked.finish_with_trailers(&head, &mut trailers).map_err(at_the_end)?;
+        let (Some(mut head), Some(proof)) = (this.head.take(), this.proof.take()) else { return Poll::Pending };
+        let verdict = read.map_err(fault).and_then(|mut frames| {
+            let mut trailers = frames.take_trailers();
+            checked.end(&head, trailers.as_mut()).map_err(at_the_end)?;
             frames.set_trailers(trailers);
             Ok(frames)
         });

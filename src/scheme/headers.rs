@@ -103,10 +103,12 @@ impl<'m> Once<'m> {
     }
 
     pub(crate) fn of(headers: &'m HeaderMap, name: &HeaderName) -> Self {
-        // A walk costs less than the look-up, which hashes the name byte by byte.
-        let mut once = Self::Absent;
-        headers.iter().filter(|(other, _)| *other == name).for_each(|(_, value)| once.see(value));
-        once
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::Absent,
+            (Some(value), None) => Self::One(value),
+            (Some(_), Some(_)) => Self::Repeated,
+        }
     }
 
     /// A field of the scheme, whole and untrimmed, through its grammar.

@@ -43,10 +43,10 @@ impl Intake {
         Self { way: Way::Hash(hash), len }
     }
 
-    /// The hash so far, if that is all that is made of the body.
-    pub(crate) fn into_hashed(self) -> Option<Hashed> {
-        match self.way {
-            Way::Hash(hash) => Some(Hashed::from_parts(hash, self.len)),
+    /// Takes out the hash so far, if that is all that is made of the body.
+    pub(crate) fn take_hashed(&mut self) -> Option<Hashed> {
+        match &mut self.way {
+            Way::Hash(hash) => Some(Hashed::from_parts(std::mem::take(hash), self.len)),
             Way::Macs | Way::Keep(_) | Way::Pass => None,
         }
     }
@@ -70,10 +70,10 @@ impl Intake {
     /// Ends the body and shows what is known of it.
     pub(crate) fn end<T>(&mut self, look: impl FnOnce(&Seen<'_>) -> T) -> T {
         let seen = Seen { len: self.len, ..Seen::default() };
-        match std::mem::replace(&mut self.way, Way::Pass) {
+        match &mut self.way {
             Way::Macs | Way::Pass => look(&seen),
-            Way::Hash(hash) => look(&Seen { sha256: hash.finish(), ..seen }),
-            Way::Keep(mut kept) => match kept.all() {
+            Way::Hash(hash) => look(&Seen { sha256: hash.end(), ..seen }),
+            Way::Keep(kept) => match kept.all() {
                 [one] => look(&Seen { whole: one, ..seen }),
                 several => look(&Seen { whole: &several.concat(), ..seen }),
             },

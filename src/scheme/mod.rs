@@ -1,5 +1,6 @@
 //! What is signed and how it is spelt: [`Scheme`], and [`Protocol`] for formats that no description fits.
 
+mod alphabet;
 mod any;
 mod claim;
 mod ending;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{Method, Uri};
 
+use super::alphabet::Alphabet;
 use crate::error::{ConfigError, Mistake};
 use crate::rejection::RejectionKind;
 
@@ -231,15 +232,8 @@ fn select<'a>(set: &'a [String], uri: &Uri, host: Option<&[u8]>) -> Option<&'a s
 /// `host` or `host:port`: no user information, no blanks, nothing that could end the line.
 fn authority(text: &[u8]) -> Option<&[u8]> {
     // The characters of RFC 3986 without `@`, which would begin user information, and `,`, which joins two values.
-    let allowed = |b: &u8| {
-        b.is_ascii_alphanumeric()
-            || matches!(
-                b,
-                b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'('
-                    ..=b'+' | b';' | b'=' | b':' | b'[' | b']' | b'%'
-            )
-    };
-    (!text.is_empty() && text.iter().all(allowed)).then_some(text)
+    static ALLOWED: Alphabet = Alphabet::alphanumeric_and(b"-._~!$&'()*+;=:[]%");
+    (!text.is_empty() && ALLOWED.spells(text)).then_some(text)
 }
 
 fn is_path(text: &str) -> bool {

@@ -54,8 +54,8 @@ impl TimeFormat {
     pub(crate) fn spell(self, now: u64) -> Option<Short> {
         let date = || Date::from_second(i64::try_from(now).ok()?).ok();
         Some(match self {
-            Self::Seconds | Self::Fraction => Short::decimal(now),
-            Self::Milliseconds => Short::decimal(now.checked_mul(1000)?),
+            Self::Seconds | Self::Fraction => Short::new(itoa::Buffer::new().format(now)),
+            Self::Milliseconds => Short::new(itoa::Buffer::new().format(now.checked_mul(1000)?)),
             Self::Rfc3339 => Short::new(&date()?.to_string()),
             Self::HttpDate => Short::new(&rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date()?).ok()?),
         })
@@ -68,9 +68,11 @@ fn seconds(date: Date) -> Option<u64> {
 
 /// A number in its one spelling.
 fn digits(text: &str, most: usize) -> Option<u64> {
-    let digit = |sum: u64, b: u8| sum.checked_mul(10)?.checked_add(u64::from(char::from(b).to_digit(10)?));
     let one_spelling = (1..=most).contains(&text.len()) && (text == "0" || !text.starts_with('0'));
-    one_spelling.then(|| text.bytes().try_fold(0, digit))?
+    let digits = text.bytes().fold(true, |all, b| all & b.is_ascii_digit());
+    // So few digits do not overflow.
+    let add = |sum: u64, b: u8| sum.wrapping_mul(10).wrapping_add(u64::from(b.wrapping_sub(b'0')));
+    (one_spelling && digits).then(|| text.bytes().fold(0, add))
 }
 
 fn is_fraction(digits: &str) -> bool {

@@ -1,6 +1,7 @@
 //! From the head of a request to an authentic one, buffered or about to flow.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -18,7 +19,6 @@ use crate::verify::{Authentic, BodyCheck, Credentials, VerifyingRequest};
 
 type Found = Result<Option<Keys>, BoxError>;
 
-#[expect(clippy::large_enum_variant, reason = "a box would cost every request an allocation")]
 pub(super) enum Admission {
     /// Nothing was looked at.
     Head,
@@ -26,6 +26,8 @@ pub(super) enum Admission {
     Keys(Pin<Box<dyn Future<Output = Found> + Send>>),
     /// The head is right, as far as it tells; the body is being read.
     Body(VerifyingRequest, Collector),
+    /// The request is authentic, and the service does not have it yet.
+    Admitted(Authentic, Load),
     /// Decided.
     Done,
 }
@@ -64,19 +66,20 @@ impl Load {
 }
 
 impl Admission {
+    /// Ready when the request is authentic, and again when it is asked again.
     pub(super) fn poll<B>(
         &mut self,
         config: &Config,
         head: &Parts,
         mut source: Pin<&mut Source<B>>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(Authentic, Load), Rejection>>
+    ) -> Poll<Result<(), Rejection>>
     where
         B: Body,
         B::Error: Into<BoxError>,
     {
         loop {
-            let checked = match self {
+            let mut verifying = match self {
                 Self::Head => {
                     let credentials = config.verifier.read(head)?;
                     let query = KeyQuery::new(credentials.key_id(), head).with_clock(&*config.clock);
@@ -98,25 +101,52 @@ impl Admission {
                     let take = &mut |frame: &Bytes, step: &[u8]| verifying.take(step, |step| frame.slice_ref(step));
                     let read = ready!(collector.poll(body, cx, &*config.clock, take));
                     let done = read.map_err(|fault| refused(fault, verifying)).and_then(|mut frames| {
-                        let mut trailers = frames.take_trailers().unwrap_or_default();
-                        let authentic = verifying.end(head, &mut trailers)?;
+                        let mut trailers = frames.take_trailers();
+                        let authentic = verifying.end(head, trailers.as_mut())?;
                         frames.set_trailers(trailers);
-                        Ok((authentic, Load::Whole(frames)))
+                        Ok(Self::Admitted(authentic, Load::Whole(frames)))
                     });
+                    source.as_mut().clear();
                     *self = Self::Done;
-                    return Poll::Ready(done);
+                    *self = done?;
+                    continue;
                 }
+                Self::Admitted(..) => return Poll::Ready(Ok(())),
                 // A future that has ended does nothing.
                 Self::Done => return Poll::Pending,
             };
             let Some(body) = source.as_ref().get() else { return Poll::Pending };
-            match load(config, head, checked, body)? {
-                Loading::Flow(authentic, load) => {
-                    *self = Self::Done;
-                    return Poll::Ready(Ok((authentic, load)));
-                }
-                Loading::Collect(verifying, collector) => *self = Self::Body(verifying, collector),
+            let declared = declared_length(&head.headers, body);
+            if flows(config, head, &verifying, body, declared)? {
+                verifying = match verifying.into_stream() {
+                    Ok((authentic, check)) => {
+                        *self = Self::Admitted(authentic, Load::Flowing(check, declared));
+                        continue;
+                    }
+                    Err(verifying) => verifying,
+                };
             }
+            let budget = if verifying.key().is_some() { &config.budget } else { &config.open_budget };
+            *self = match Collector::new(body, config.request, budget, &*config.clock) {
+                Ok(collector) => Self::Body(verifying, collector),
+                Err(fault) => return Poll::Ready(Err(refused(fault, &verifying))),
+            };
+        }
+    }
+
+    /// The request, once it is authentic.
+    pub(super) fn authentic(&self) -> Option<&Authentic> {
+        match self {
+            Self::Admitted(authentic, _) => Some(authentic),
+            _ => None,
+        }
+    }
+
+    /// Hands it on.
+    pub(super) fn take(&mut self) -> Option<(Authentic, Load)> {
+        match mem::replace(self, Self::Done) {
+            Self::Admitted(authentic, load) => Some((authentic, load)),
+            _ => None,
         }
     }
 
@@ -132,35 +162,21 @@ fn check(config: &Config, credentials: &Credentials<'_>, found: Found) -> Result
     config.verifier.check(credentials, keys.as_ref(), now)
 }
 
-enum Loading {
-    Flow(Authentic, Load),
-    Collect(VerifyingRequest, Collector),
-}
-
-fn load(
+/// Whether the body flows. One that declares too much is refused.
+fn flows(
     config: &Config,
     head: &Parts,
-    mut verifying: VerifyingRequest,
+    verifying: &VerifyingRequest,
     body: &impl Body,
-) -> Result<Loading, Rejection> {
-    let declared = declared_length(&head.headers, body);
+    declared: Option<u64>,
+) -> Result<bool, Rejection> {
     // A body that has ended is checked at once: nobody need poll it to see that it has.
     let ended = body.is_end_stream() || declared == Some(0);
     let flows = !ended && config.streams_requests.as_ref().is_some_and(|predicate| predicate(head));
     let limit = if flows { config.streamed_size } else { config.request.size };
-    if declared.is_some_and(|length| length > limit) {
-        return Err(refused(Fault::TooLarge, &verifying));
-    }
-    if flows {
-        verifying = match verifying.into_stream() {
-            Ok((authentic, check)) => return Ok(Loading::Flow(authentic, Load::Flowing(check, declared))),
-            Err(verifying) => verifying,
-        };
-    }
-    let budget = if verifying.key().is_some() { &config.budget } else { &config.open_budget };
-    match Collector::new(body, config.request, budget, &*config.clock) {
-        Ok(collector) => Ok(Loading::Collect(verifying, collector)),
-        Err(fault) => Err(refused(fault, &verifying)),
+    match declared.is_some_and(|length| length > limit) {
+        true => Err(refused(Fault::TooLarge, verifying)),
+        false => Ok(flows),
     }
 }
 

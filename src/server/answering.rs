@@ -19,83 +19,80 @@ use crate::rejection::{Rejection, RejectionKind};
 use crate::scheme::Exchange;
 use crate::sign::Signing;
 
-/// What one state of the way leads to.
-pub(super) enum Step<RB> {
-    Continue,
-    Refuse(Rejection),
-    Send(Response<HmacBody<RB>>),
-}
-
-/// What to do with a response.
-#[expect(clippy::large_enum_variant, reason = "a box would cost every response an allocation")]
-pub(super) enum Plan<RB> {
-    /// It can go out as it is.
-    Send(Response<HmacBody<RB>>),
-    /// It is signed once its body is known, or so much of it that the rest must follow.
-    Read(Answering<RB>),
-}
-
 pin_project! {
     /// A response whose body is being read.
     #[project = AnsweringProj]
     pub(super) enum Answering<RB> {
         // To its end.
-        Whole { head: Option<Parts>, #[pin] body: RB, reading: Option<Reading> },
+        Whole {
+            head: Option<Parts>,
+            #[pin]
+            body: RB,
+            collector: Collector,
+            signing: Signing,
+            exchange: Exchange,
+            receives: Receives,
+        },
         // As far as it is there.
         Gathered { gathering: Gathering<RB> },
     }
 }
 
-pub(super) struct Reading {
-    collector: Collector,
-    signing: Signing,
-    exchange: Exchange,
-    receives: Receives,
+/// What becomes of a response.
+pub(super) enum Plan {
+    /// It goes out as it is.
+    Pass,
+    /// Its head alone is signed.
+    Bare,
+    /// It is read to its end.
+    Read,
+    /// It is read as far as it is there.
+    Gather,
 }
 
-pub(super) fn plan<RB>(
+pub(super) fn plan(
     config: &Config,
-    response: Response<RB>,
-    exchange: Exchange,
-    receives: Receives,
-) -> Result<Plan<RB>, Rejection>
-where
-    RB: Body,
-    RB::Error: Into<BoxError>,
-{
-    let (mut head, body) = response.into_parts();
-    if !config.signs_responses || config.passes_unsigned.as_ref().is_some_and(|passes| passes(&head)) {
-        config.signer.strip(&mut head.headers);
-        return Ok(Plan::Send(Response::from_parts(head, HmacBody::passed(body))));
+    head: &Parts,
+    body: &impl Body,
+    exchange: &Exchange,
+    receives: &mut Receives,
+) -> Result<Plan, Rejection> {
+    if !config.signs_responses || config.passes_unsigned.as_ref().is_some_and(|passes| passes(head)) {
+        return Ok(Plan::Pass);
     }
     if exchange.bodiless(head.status) {
-        let mut signing = open(config, &head, &exchange)?;
-        seal(config, &mut signing, &mut head, &exchange)?;
-        let body = if head.status.is_informational() {
-            HmacBody::passed(body)
-        } else {
-            keep_length(&mut head, &body);
-            HmacBody::default()
-        };
-        return Ok(Plan::Send(Response::from_parts(head, body)));
+        return Ok(Plan::Bare);
     }
-    let can_announce = |receives| config.trailers && receives != Receives::Nothing;
-    let receives = match can_announce(receives) && config.signer.can_announce(&head, &exchange, now(config)?) {
-        true => receives,
-        false => Receives::Nothing,
-    };
+    let could_announce = config.trailers && *receives != Receives::Nothing;
+    if !could_announce || !config.signer.can_announce(head, exchange, now(config)?) {
+        *receives = Receives::Nothing;
+    }
     let short = body.size_hint().exact().is_some_and(|length| length <= config.response.size);
-    if receives != Receives::Nothing && !short {
-        let gathering = Gathering::new(config, head, body, exchange, receives);
-        return Ok(Plan::Read(Answering::Gathered { gathering }));
+    match *receives {
+        Receives::Nothing if is_event_stream(&head.headers) => Err(RejectionKind::ResponseEndless.into()),
+        Receives::Announced | Receives::All if !short => Ok(Plan::Gather),
+        _ => Ok(Plan::Read),
     }
-    if is_event_stream(&head.headers) && receives == Receives::Nothing {
-        return Err(RejectionKind::ResponseEndless.into());
+}
+
+pub(super) fn pass<RB>(config: &Config, mut head: Parts, body: RB) -> Response<HmacBody<RB>> {
+    config.signer.strip(&mut head.headers);
+    Response::from_parts(head, HmacBody::passed(body))
+}
+
+pub(super) fn bare<RB: Body>(
+    config: &Config,
+    mut head: Parts,
+    body: RB,
+    exchange: &Exchange,
+) -> Result<Response<HmacBody<RB>>, Rejection> {
+    let mut signing = open(config, &head, exchange)?;
+    seal(config, &mut signing, &mut head, exchange)?;
+    if head.status.is_informational() {
+        return Ok(Response::from_parts(head, HmacBody::passed(body)));
     }
-    let collector = Collector::new(&body, config.response, &config.budget, &*config.clock).map_err(fault)?;
-    let signing = open(config, &head, &exchange)?;
-    let reading = Some(Reading { collector, signing, exchange, receives });
-    Ok(Plan::Read(Answering::Whole { head: Some(head), body, reading }))
+    keep_length(&mut head, &body);
+    Ok(Response::from_parts(head, HmacBody::default()))
 }
 
 impl<RB> Answering<RB>
@@ -103,24 +100,39 @@ where
     RB: Body,
     RB::Error: Into<BoxError>,
 {
+    pub(super) fn whole(
+        config: &Config,
+        head: Parts,
+        body: RB,
+        exchange: Exchange,
+        receives: Receives,
+    ) -> Result<Self, Rejection> {
+        let collector = Collector::new(&body, config.response, &config.budget, &*config.clock).map_err(fault)?;
+        let signing = open(config, &head, &exchange)?;
+        Ok(Self::Whole { head: Some(head), body, collector, signing, exchange, receives })
+    }
+
     pub(super) fn poll(
         self: Pin<&mut Self>,
         config: &Config,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<HmacBody<RB>>, Rejection>> {
-        let (head, body, reading) = match self.project() {
-            AnsweringProj::Whole { head, body, reading } => (head, body, reading),
+        let (whole, body, collector, signing, exchange, receives) = match self.project() {
             AnsweringProj::Gathered { gathering } => return gathering.poll(config, cx),
+            AnsweringProj::Whole { head, body, collector, signing, exchange, receives } => {
+                (head, body, collector, signing, exchange, *receives)
+            }
         };
-        let Some(Reading { collector, signing, .. }) = reading else { return Poll::Pending };
         let take = &mut |frame: &Bytes, step: &[u8]| signing.take(step, |step| frame.slice_ref(step));
         let mut frames = ready!(collector.poll(body, cx, &*config.clock, take)).map_err(fault)?;
-        let (Some(mut head), Some(reading)) = (head.take(), reading.take()) else { return Poll::Pending };
-        let Reading { mut signing, exchange, receives, .. } = reading;
+        let Some(head) = whole.as_mut() else { return Poll::Pending };
         match frames.take_trailers() {
-            None => seal(config, &mut signing, &mut head, &exchange)?,
-            Some(trailers) => frames.set_trailers(announce(config, signing, &mut head, &exchange, receives, trailers)?),
+            None => seal(config, signing, head, exchange)?,
+            Some(trailers) => {
+                frames.set_trailers(Some(announce(config, signing, head, exchange, receives, trailers)?));
+            }
         }
+        let Some(head) = whole.take() else { return Poll::Pending };
         Poll::Ready(Ok(Response::from_parts(head, HmacBody::buffered(frames))))
     }
 }
@@ -128,13 +140,13 @@ where
 /// Signs a body that is there as a whole together with its trailers.
 fn announce(
     config: &Config,
-    signing: Signing,
+    signing: &mut Signing,
     head: &mut Parts,
     exchange: &Exchange,
     receives: Receives,
     mut trailers: HeaderMap,
 ) -> Result<HeaderMap, Rejection> {
-    let hashed = signing.into_hashed().filter(|_| receives == Receives::All).ok_or(RejectionKind::Unsignable)?;
+    let hashed = signing.take_hashed().filter(|_| receives == Receives::All).ok_or(RejectionKind::Unsignable)?;
     let ending = config.signer.announce(head, exchange, now(config)?, hashed).map_err(unsignable)?;
     ending.sign(&mut trailers)?;
     Ok(trailers)

@@ -15,9 +15,10 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::admission::{Admission, Load};
-use super::answering::{self, Answering, Plan, Step};
+use super::answering::{self, Answering, Plan};
 use super::config::Config;
 use super::drain::Drain;
+use super::gathering::Gathering;
 use super::receives::Receives;
 use super::rejecting::{self, is_grpc};
 use crate::answer::Answer;
@@ -53,12 +54,10 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F, RB> {
-        // The request is read and checked.
+        // The request is read and checked; then the service is made ready.
         Admitting { admission: Admission },
         // The request is refused; its body is dropped.
         Draining { rejection: Option<Rejection>, drain: Drain },
-        // The request is authentic; the service is not ready yet.
-        Readying { request: Option<(Authentic, Load)> },
         // The service is ready; the replay guard has not answered yet.
         Claiming { request: Option<(Authentic, Load)>, claimed: Pin<Box<dyn Future<Output = Claimed> + Send>> },
         // The service works.
@@ -70,6 +69,13 @@ pin_project! {
         // The response is out.
         Done,
     }
+}
+
+/// What one state leads to.
+enum Step<RB> {
+    Continue,
+    Refuse(Rejection),
+    Send(Response<HmacBody<RB>>),
 }
 
 impl<S, B, RB> ResponseFuture<S, B, RB>
@@ -94,23 +100,30 @@ where
         let (Some(service), Some(head)) = (this.service.as_mut(), this.head.as_ref()) else { return Poll::Pending };
         match this.state.as_mut().project() {
             StateProj::Admitting { admission } => {
-                let request = match ready!(admission.poll(this.config, head, this.source.as_mut(), cx)) {
-                    Ok(request) => Some(request),
-                    Err(rejection) => {
-                        let body = this.source.as_ref().get().filter(|_| admission.is_unread());
-                        let Some(drain) = body.and_then(|body| Drain::new(&head.headers, body, this.config.drain))
-                        else {
-                            return Poll::Ready(Ok(Step::Refuse(rejection)));
-                        };
-                        this.state.set(State::Draining { rejection: Some(rejection), drain });
-                        return Poll::Ready(Ok(Step::Continue));
-                    }
-                };
-                if !matches!(request, Some((_, Load::Flowing(..)))) {
-                    this.source.clear();
+                if let Err(rejection) = ready!(admission.poll(this.config, head, this.source.as_mut(), cx)) {
+                    let body = this.source.as_ref().get().filter(|_| admission.is_unread());
+                    let drain = body.and_then(|body| Drain::new(&head.headers, body, this.config.drain));
+                    let Some(drain) = drain else { return Poll::Ready(Ok(Step::Refuse(rejection))) };
+                    this.state.set(State::Draining { rejection: Some(rejection), drain });
+                    return Poll::Ready(Ok(Step::Continue));
                 }
-                this.state.set(State::Readying { request });
-                Poll::Ready(Ok(Step::Continue))
+                // Only now: neither a stranger nor a slow upload holds a permit of the service.
+                ready!(service.poll_ready(cx))?;
+                let Some(authentic) = admission.authentic() else { return Poll::Pending };
+                let now = this.config.clock.now().ok_or(Rejection::from(RejectionKind::Clock));
+                let claim = now.and_then(|now| authentic.replay_claim(now));
+                match claim.map(|claim| Held::claim(&this.config.guard, &claim, this.lease)) {
+                    Ok(Answer::Ready(claimed)) => {
+                        let Some((authentic, load)) = admission.take() else { return Poll::Pending };
+                        Poll::Ready(Ok(self.call(authentic, load, claimed)))
+                    }
+                    Ok(Answer::Later(claimed)) => {
+                        let request = admission.take();
+                        this.state.set(State::Claiming { request, claimed });
+                        Poll::Ready(Ok(Step::Continue))
+                    }
+                    Err(rejection) => Poll::Ready(Ok(Step::Refuse(rejection))),
+                }
             }
             StateProj::Draining { rejection, drain } => {
                 if let Some(body) = this.source.as_mut().pinned() {
@@ -119,21 +132,6 @@ where
                 match rejection.take() {
                     Some(rejection) => Poll::Ready(Ok(Step::Refuse(rejection))),
                     None => Poll::Pending,
-                }
-            }
-            StateProj::Readying { request } => {
-                // Only now: neither a stranger nor a slow upload holds a permit of the service.
-                ready!(service.poll_ready(cx))?;
-                let Some((authentic, load)) = request.take() else { return Poll::Pending };
-                let now = this.config.clock.now().ok_or(Rejection::from(RejectionKind::Clock));
-                let claim = now.and_then(|now| authentic.replay_claim(now));
-                match claim.map(|claim| Held::claim(&this.config.guard, &claim, this.lease)) {
-                    Ok(Answer::Ready(claimed)) => Poll::Ready(Ok(self.call(authentic, load, claimed))),
-                    Ok(Answer::Later(claimed)) => {
-                        this.state.set(State::Claiming { request: Some((authentic, load)), claimed });
-                        Poll::Ready(Ok(Step::Continue))
-                    }
-                    Err(rejection) => Poll::Ready(Ok(Step::Refuse(rejection))),
                 }
             }
             StateProj::Claiming { request, claimed } => {
@@ -163,35 +161,27 @@ where
         Step::Continue
     }
 
-    fn answer(self: Pin<&mut Self>, response: Response<RB>, exchange: Exchange) -> Step<RB> {
-        let mut this = self.project();
-        match answering::plan(this.config, response, exchange, *this.receives) {
-            Ok(Plan::Send(response)) => Step::Send(response),
-            Ok(Plan::Read(answering)) => {
-                this.state.set(State::Answering { answering });
-                Step::Continue
+    fn answer(self: Pin<&mut Self>, response: Response<RB>, exchange: Exchange) -> Result<Step<RB>, Rejection> {
+        let (mut this, (head, body)) = (self.project(), response.into_parts());
+        let config = this.config;
+        let answering = match answering::plan(config, &head, &body, &exchange, this.receives)? {
+            Plan::Pass => return Ok(Step::Send(answering::pass(config, head, body))),
+            Plan::Bare => return Ok(Step::Send(answering::bare(config, head, body, &exchange)?)),
+            Plan::Read => Answering::whole(config, head, body, exchange, *this.receives)?,
+            Plan::Gather => {
+                let gathering = Gathering::new(config, head, body, exchange, *this.receives);
+                Answering::Gathered { gathering }
             }
-            Err(rejection) => Step::Refuse(rejection),
-        }
+        };
+        this.state.set(State::Answering { answering });
+        Ok(Step::Continue)
     }
 
-    /// A streamed body that turned out wrong in time is the answer, whatever the service says.
-    fn finish(self: Pin<&mut Self>, outcome: Result<Response<HmacBody<RB>>, Rejection>) -> Response<HmacBody<RB>> {
+    fn refuse(self: Pin<&mut Self>, rejection: &Rejection) -> Response<HmacBody<RB>> {
         let this = self.project();
         // A service that was made ready for this request gives its permit back now.
         *this.service = None;
-        let failure = this.streamed.as_ref().and_then(StreamedBody::failure);
-        let mut response = match outcome.and_then(|response| failure.map_or(Ok(response), |kind| Err(kind.into()))) {
-            Ok(response) => response,
-            Err(rejection) => {
-                let rejection = failure.map_or(rejection, Rejection::from);
-                rejecting::answer(this.config, &rejection, this.head.as_ref(), *this.grpc).map(HmacBody::from)
-            }
-        };
-        if let Some(streamed) = this.streamed.take() {
-            response.extensions_mut().insert(streamed);
-        }
-        response
+        rejecting::answer(this.config, rejection, this.head.as_ref(), *this.grpc).map(HmacBody::from)
     }
 }
 
@@ -221,13 +211,13 @@ where
                             this.state.set(State::Settling { answered: Some((response, exchange)), settling });
                             Step::Continue
                         }
-                        None => self.as_mut().answer(response, exchange),
+                        None => self.as_mut().answer(response, exchange).unwrap_or_else(Step::Refuse),
                     }
                 }
                 StateProj::Settling { answered, settling } => {
                     ready!(settling.as_mut().poll(cx));
                     let Some((response, exchange)) = answered.take() else { return Poll::Pending };
-                    self.as_mut().answer(response, exchange)
+                    self.as_mut().answer(response, exchange).unwrap_or_else(Step::Refuse)
                 }
                 StateProj::Answering { answering } => match ready!(answering.poll(this.config, cx)) {
                     Ok(response) => Step::Send(response),
@@ -236,13 +226,19 @@ where
                 StateProj::Done => return Poll::Pending,
                 _ => ready!(self.as_mut().poll_request(cx))?,
             };
-            let outcome = match step {
-                Step::Continue => continue,
-                Step::Refuse(rejection) => Err(rejection),
-                Step::Send(response) => Ok(response),
+            let streamed = self.streamed.as_ref();
+            let mut response = match (step, streamed.and_then(StreamedBody::failure)) {
+                (Step::Continue, _) => continue,
+                // A streamed body that turned out wrong in time is the answer, whatever the service says.
+                (_, Some(kind)) => self.as_mut().refuse(&kind.into()),
+                (Step::Refuse(rejection), None) => self.as_mut().refuse(&rejection),
+                (Step::Send(response), None) => response,
             };
-            let response = self.as_mut().finish(outcome);
-            self.as_mut().project().state.set(State::Done);
+            let mut this = self.as_mut().project();
+            this.state.set(State::Done);
+            if let Some(streamed) = this.streamed.take() {
+                response.extensions_mut().insert(streamed);
+            }
             return Poll::Ready(Ok(response));
         }
     }

@@ -76,17 +76,17 @@ impl ResponseSigner {
     ) -> Result<Ending, SignError> {
         let message = Message::response(head, exchange);
         let (sealed, ending, ()) = Signing::announce(&self.scheme, exchange.key(), &message, now, body, |_, _| ())?;
-        self.write(sealed, head, exchange)?;
+        self.write(&sealed, head, exchange)?;
         Ok(ending)
     }
 
     pub(crate) fn seal(&self, signing: &mut Signing, head: &mut Parts, exchange: &Exchange) -> Result<(), SignError> {
         let protocol = self.scheme.protocol();
         let (sealed, ()) = signing.finish(protocol, exchange.key(), &Message::response(head, exchange), |_, _| ())?;
-        self.write(sealed, head, exchange)
+        self.write(&sealed, head, exchange)
     }
 
-    fn write(&self, sealed: Sealed, head: &mut Parts, exchange: &Exchange) -> Result<(), SignError> {
+    fn write(&self, sealed: &Sealed, head: &mut Parts, exchange: &Exchange) -> Result<(), SignError> {
         self.strip(&mut head.headers);
         let parts = HeadMut { headers: &mut head.headers, uri: None };
         sealed.write(self.scheme.protocol(), exchange.key(), parts)?;

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderValue, TRAILER};
 
-use crate::encoding::Spelt;
 use crate::error::SignError;
 use crate::key::Key;
 use crate::mac::{Mac, Tag};
@@ -33,7 +32,7 @@ struct Begun {
 struct Dated {
     now: u64,
     time: Short,
-    nonce: Option<Spelt>,
+    nonce: Option<Short>,
 }
 
 impl Dated {
@@ -42,14 +41,14 @@ impl Dated {
         let nonce = message.is_request().then(|| {
             let mut random = [0; 16];
             getrandom::fill(&mut random).map_err(|_| SignError::NoRandomness)?;
-            Ok(protocol.nonce_encoding().spell(&random))
+            Ok(Short::new(protocol.nonce_encoding().spell(&random).as_str()))
         });
         let time = protocol.time().spell(now).ok_or(SignError::Clock)?;
         Ok(Self { now, time, nonce: nonce.transpose()? })
     }
 
     fn stamp<'s>(&'s self, key: &'s Key) -> Stamp<'s> {
-        let nonce = self.nonce.as_ref().map(Spelt::as_str).unwrap_or_default();
+        let nonce = self.nonce.as_ref().map(Short::as_str).unwrap_or_default();
         let timestamp = Timestamp { text: self.time.as_str(), seconds: Some(self.now) };
         Stamp { key_id: key.id().as_str(), timestamp, nonce, format: 0 }
     }
@@ -93,9 +92,9 @@ impl Signing {
         self.intake = Intake::hashed(body);
     }
 
-    /// The hash of the body so far, where that is all that is made of it.
-    pub(crate) fn into_hashed(self) -> Option<Hashed> {
-        self.intake.into_hashed()
+    /// Takes out the hash of the body so far, where that is all that is made of it.
+    pub(crate) fn take_hashed(&mut self) -> Option<Hashed> {
+        self.intake.take_hashed()
     }
 
     /// Signs a head whose body's MAC will follow it; `body` is what has come of it already.
@@ -133,23 +132,20 @@ impl Signing {
             Some(begun) => (begun.dated, Some(begun.mac)),
             None => (Dated::new(protocol, message, self.now)?, None),
         };
-        let claim = protocol.stamp(message, &dated.stamp(key)).map_err(cannot)?;
-        let (tag, digest) = self
-            .intake
-            .end(|seen| {
-                if let Some(mac) = begun {
-                    return protocol.feed_rest(message, &claim, seen, mac).map(|tag| (tag, None));
-                }
-                let digest = match self.entry {
-                    Entry::Digest(encoding) => Some(encoding.spell(&seen.sha256)),
-                    _ => None,
-                };
-                let claim = Claim { digest: digest.as_ref().map(Spelt::as_bytes), ..claim.clone() };
-                let mut mac = protocol.start(key, &claim)?;
+        let digest = match self.entry {
+            Entry::Digest(encoding) => Some(self.intake.end(|seen| Short::new(encoding.spell(&seen.sha256).as_str()))),
+            _ => None,
+        };
+        let mut claim = protocol.stamp(message, &dated.stamp(key)).map_err(cannot)?;
+        claim.digest = digest.as_ref().map(|text| text.as_str().as_bytes());
+        let tag = match begun {
+            Some(mac) => self.intake.end(|seen| protocol.feed_rest(message, &claim, seen, mac)),
+            None => protocol.start(key, &claim).and_then(|mut mac| {
                 protocol.feed_head(message, &claim, &mut mac)?;
-                Ok((mac.finish(), digest))
-            })
-            .map_err(cannot)?;
+                Ok(mac.finish())
+            }),
+        };
+        let tag = tag.map_err(cannot)?;
         let (seen, format) = (look(&claim, tag), claim.format);
         Ok((Sealed { dated, digest: digest.map(Digest::Spelt), tag, format }, seen))
     }
@@ -164,25 +160,23 @@ pub(crate) struct Sealed {
 }
 
 enum Digest {
-    Spelt(Spelt),
+    Spelt(Short),
     Announced(Trailer),
 }
 
 impl Sealed {
-    pub(crate) fn write(self, protocol: &dyn Protocol, key: &Key, head: HeadMut<'_>) -> Result<(), SignError> {
+    pub(crate) fn write(&self, protocol: &dyn Protocol, key: &Key, head: HeadMut<'_>) -> Result<(), SignError> {
         let stamp = Stamp { format: self.format, ..self.dated.stamp(key) };
-        let Some(Digest::Announced(trailer)) = self.digest else {
-            let digest = match &self.digest {
-                Some(Digest::Spelt(digest)) => digest.as_bytes(),
-                _ => &[],
-            };
-            return protocol.write(head, &stamp, digest, &self.tag);
+        let trailer = match &self.digest {
+            None => return protocol.write(head, &stamp, &[], &self.tag),
+            Some(Digest::Spelt(digest)) => return protocol.write(head, &stamp, digest.as_str().as_bytes(), &self.tag),
+            Some(Digest::Announced(trailer)) => trailer,
         };
         let HeadMut { headers, uri } = head;
         protocol.write(HeadMut { headers, uri }, &stamp, trailer.announced.as_bytes(), &self.tag)?;
         // A body that ends in trailers has no length that could be declared.
         headers.remove(CONTENT_LENGTH);
-        headers.append(TRAILER, HeaderValue::from(trailer.name));
+        headers.append(TRAILER, HeaderValue::from(trailer.name.clone()));
         Ok(())
     }
 }

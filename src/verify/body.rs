@@ -1,10 +1,9 @@
 //! What an authentic head says about the body.
 
-use std::mem;
-
+use arrayvec::ArrayVec;
 use http::HeaderMap;
 
-use crate::encoding::{Encoding, Spelt};
+use crate::encoding::Encoding;
 use crate::key::Key;
 use crate::mac::{BodyHash, Tag};
 use crate::rejection::RejectionKind;
@@ -48,10 +47,11 @@ impl BodyCheck {
     }
 
     /// Ends the body. What is left in `trailers` is authentic.
-    pub(crate) fn end(&mut self, trailers: &mut HeaderMap) -> Result<(), RejectionKind> {
+    pub(crate) fn end(&mut self, trailers: Option<&mut HeaderMap>) -> Result<(), RejectionKind> {
+        let trailers = trailers.filter(|trailers| !trailers.is_empty());
         match self {
-            Self::Trailer(ending) => ending.verify(trailers),
-            Self::Uncovered | Self::Digest(_) if !trailers.is_empty() => Err(RejectionKind::ForbiddenTrailer),
+            Self::Trailer(ending) => trailers.map_or(Err(RejectionKind::Missing), |trailers| ending.verify(trailers)),
+            Self::Uncovered | Self::Digest(_) if trailers.is_some() => Err(RejectionKind::ForbiddenTrailer),
             Self::Uncovered => Ok(()),
             Self::Digest(expected) => expected.holds().then_some(()).ok_or(RejectionKind::BodyMismatch),
         }
@@ -60,22 +60,19 @@ impl BodyCheck {
 
 /// The digest that the head announced, and the one of what has come.
 pub(crate) struct Expected {
-    text: [u8; 64],
-    len: usize,
+    text: ArrayVec<u8, 64>,
     encoding: Encoding,
     hash: BodyHash,
 }
 
 impl Expected {
     fn new(encoding: Encoding, announced: &[u8]) -> Result<Self, RejectionKind> {
-        let mut text = [0; 64];
-        text.get_mut(..announced.len()).ok_or(RejectionKind::Malformed)?.copy_from_slice(announced);
-        Ok(Self { text, len: announced.len(), encoding, hash: BodyHash::default() })
+        let text = ArrayVec::try_from(announced).map_err(|_| RejectionKind::Malformed)?;
+        Ok(Self { text, encoding, hash: BodyHash::default() })
     }
 
     /// Both are public: the peer knows the body and sent the digest.
     fn holds(&mut self) -> bool {
-        let spelt: Spelt = self.encoding.spell(&mem::take(&mut self.hash).finish());
-        self.text.get(..self.len) == Some(spelt.as_bytes())
+        self.encoding.spell(&self.hash.end()).as_bytes() == &*self.text
     }
 }

@@ -148,7 +148,6 @@ impl fmt::Debug for Credentials<'_> {
 /// A request whose body is still to come. Unless the scheme signs the raw body, its head is authentic and fresh.
 pub struct VerifyingRequest(State);
 
-#[expect(clippy::large_enum_variant, reason = "a box would cost every request an allocation")]
 enum State {
     /// The head was right.
     Proven { exchange: Exchange, tolerance: Option<Tolerance>, body: BodyCheck },
@@ -182,8 +181,8 @@ impl VerifyingRequest {
     /// [`BodyMismatch`](RejectionKind::BodyMismatch) when it is not the body that was signed;
     /// [`Missing`](RejectionKind::Missing) when its MAC was to follow it. For a scheme that signs the raw body, what
     /// [`RequestVerifier::check`] lists.
-    pub fn finish(self, head: &Parts) -> Result<Authentic, Rejection> {
-        self.finish_with_trailers(head, &mut HeaderMap::new())
+    pub fn finish(mut self, head: &Parts) -> Result<Authentic, Rejection> {
+        self.end(head, None)
     }
 
     /// Ends a body and its trailers. A trailer that carries the body's MAC is removed: what is left was signed.
@@ -193,17 +192,19 @@ impl VerifyingRequest {
     /// Those of [`finish`](Self::finish); [`Malformed`](RejectionKind::Malformed) when the MAC is repeated or spelt
     /// otherwise; [`ForbiddenTrailer`](RejectionKind::ForbiddenTrailer) when the signature covers no trailers.
     pub fn finish_with_trailers(mut self, head: &Parts, trailers: &mut HeaderMap) -> Result<Authentic, Rejection> {
-        self.end(head, trailers)
+        self.end(head, Some(trailers))
     }
 
     /// In place: the state is large, and the proof small.
-    pub(crate) fn end(&mut self, head: &Parts, trailers: &mut HeaderMap) -> Result<Authentic, Rejection> {
+    pub(crate) fn end(&mut self, head: &Parts, trailers: Option<&mut HeaderMap>) -> Result<Authentic, Rejection> {
         match &mut self.0 {
             State::Proven { exchange, tolerance, body } => match body.end(trailers) {
                 Ok(()) => Ok(Authentic { exchange: exchange.clone(), tolerance: *tolerance }),
                 Err(kind) => Err(Rejection::from(kind).signed_by(exchange.key())),
             },
-            State::Open(_) if !trailers.is_empty() => Err(RejectionKind::ForbiddenTrailer.into()),
+            State::Open(_) if trailers.is_some_and(|trailers| !trailers.is_empty()) => {
+                Err(RejectionKind::ForbiddenTrailer.into())
+            }
             State::Open(open) => open.end(head),
         }
     }

@@ -112,8 +112,8 @@ impl VerifyingResponse {
     /// [`BodyMismatch`](RejectionKind::BodyMismatch) when it is not the body that was signed;
     /// [`Missing`](RejectionKind::Missing) when its MAC was to follow it; [`BadMac`](RejectionKind::BadMac) for a scheme
     /// that signs the raw body.
-    pub fn finish(self, head: &Parts) -> Result<(), Rejection> {
-        self.finish_with_trailers(head, &mut HeaderMap::new())
+    pub fn finish(mut self, head: &Parts) -> Result<(), Rejection> {
+        self.end(head, None)
     }
 
     /// Ends a body and its trailers. A trailer that carries the body's MAC is removed: what is left was signed.
@@ -122,10 +122,17 @@ impl VerifyingResponse {
     ///
     /// Those of [`finish`](Self::finish); [`Malformed`](RejectionKind::Malformed) when the MAC is repeated or spelt
     /// otherwise; [`ForbiddenTrailer`](RejectionKind::ForbiddenTrailer) when the signature covers no trailers.
-    pub fn finish_with_trailers(self, head: &Parts, trailers: &mut HeaderMap) -> Result<(), Rejection> {
-        match self.state {
-            State::Proven(mut body) => body.end(trailers).map_err(Rejection::from),
-            State::Open(_) if !trailers.is_empty() => Err(RejectionKind::ForbiddenTrailer.into()),
+    pub fn finish_with_trailers(mut self, head: &Parts, trailers: &mut HeaderMap) -> Result<(), Rejection> {
+        self.end(head, Some(trailers))
+    }
+
+    /// In place: the state is large.
+    pub(crate) fn end(&mut self, head: &Parts, trailers: Option<&mut HeaderMap>) -> Result<(), Rejection> {
+        match &mut self.state {
+            State::Proven(body) => body.end(trailers).map_err(Rejection::from),
+            State::Open(_) if trailers.is_some_and(|trailers| !trailers.is_empty()) => {
+                Err(RejectionKind::ForbiddenTrailer.into())
+            }
             State::Open(open) => open.end(head),
         }
     }
@@ -141,13 +148,13 @@ impl VerifyingResponse {
 }
 
 impl Open {
-    fn end(self, head: &Parts) -> Result<(), Rejection> {
-        let Self { mut intake, mac, scheme, exchange } = self;
+    fn end(&mut self, head: &Parts) -> Result<(), Rejection> {
+        let Self { intake, mac, scheme, exchange } = self;
         intake.end(|seen| {
-            let message = Message::response(head, &exchange);
+            let message = Message::response(head, exchange);
             let claims = scheme.protocol().read(&message)?;
             let claim: &Claim<'_> = claims.first();
-            let tag = scheme.protocol().feed_rest(&message, claim, seen, mac)?;
+            let tag = scheme.protocol().feed_rest(&message, claim, seen, mac.clone())?;
             let right = signs(scheme.protocol().encoding(claim), &tag, claim);
             right.then_some(()).ok_or(RejectionKind::BadMac.into())
         })

@@ -5,6 +5,7 @@ use http::header::{HeaderMap, HeaderValue};
 
 use crate::encoding::Encoding;
 use crate::rejection::RejectionKind;
+use crate::scheme::alphabet::Alphabet;
 use crate::scheme::claim::Timestamp;
 use crate::scheme::headers::{Once, SignedHeaders};
 use crate::scheme::message::{Message, Subject};
@@ -71,15 +72,15 @@ pub(super) fn key_id(value: &HeaderValue) -> Option<&str> {
 }
 
 pub(super) fn is_key_id(text: &str) -> bool {
-    let mut bytes = text.bytes();
-    let first = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric());
-    first && text.len() <= 64 && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    static ALLOWED: Alphabet = Alphabet::alphanumeric_and(b"-_.");
+    let first = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    first && text.len() <= 64 && ALLOWED.spells(text.as_bytes())
 }
 
 pub(super) fn nonce(value: &HeaderValue) -> Option<&str> {
+    static ALLOWED: Alphabet = Alphabet::alphanumeric_and(b"-_");
     let text = value.to_str().ok()?;
-    let alphabet = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    (alphabet && (16..=64).contains(&text.len())).then_some(text)
+    ((16..=64).contains(&text.len()) && ALLOWED.spells(text.as_bytes())).then_some(text)
 }
 
 pub(super) fn timestamp(value: &HeaderValue) -> Option<Timestamp<'_>> {

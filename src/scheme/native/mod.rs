@@ -3,6 +3,7 @@
 mod end;
 mod fields;
 
+use arrayvec::ArrayVec;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use self::fields::Fields;
@@ -193,12 +194,9 @@ impl Protocol for Native {
         let (is_request, signature, time) = (head.uri.is_some(), tag.spell(Encoding::Hex), stamp.timestamp.text);
         let for_request =
             if is_request { [stamp.nonce.as_bytes(), stamp.key_id.as_bytes()] } else { [&[] as &[u8]; 2] };
-        let mut text = [0; 272];
-        let mut room = text.as_mut_slice();
+        let mut text = ArrayVec::<u8, 272>::new();
         for piece in [time.as_bytes(), digest, b"v1=", signature.as_bytes()].into_iter().chain(for_request) {
-            let (filled, rest) = room.split_at_mut_checked(piece.len()).ok_or(SignError::Header)?;
-            filled.copy_from_slice(piece);
-            room = rest;
+            text.try_extend_from_slice(piece).map_err(|_| SignError::Header)?;
         }
         let mut text = bytes::Bytes::from_owner(text);
         let mut cut = |len: usize| {
