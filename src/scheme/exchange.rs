@@ -20,7 +20,8 @@ pub struct Exchange(Arc<Signed>);
 /// In one allocation, from the check of the head to the response.
 struct Signed {
     key: Key,
-    first: KeyId,
+    /// `None` when it is the key itself.
+    first: Option<KeyId>,
     scheme: &'static str,
     signature: Tag,
     head: bool,
@@ -44,7 +45,7 @@ impl Exchange {
     ) -> Self {
         Self(Arc::new(Signed {
             key: key.clone(),
-            first: first.id().clone(),
+            first: (!std::ptr::eq(key, first)).then(|| first.id().clone()),
             scheme,
             signature,
             head: method == Method::HEAD,
@@ -86,7 +87,7 @@ impl Exchange {
 
     /// What no other message of a key has, and the key: the nonce, or else the signature in hex.
     pub(crate) fn once(&self) -> (&KeyId, &str) {
-        (&self.0.first, self.0.once.as_str())
+        (self.0.first.as_ref().unwrap_or_else(|| self.0.key.id()), self.0.once.as_str())
     }
 
     pub(crate) fn delivery_id(&self) -> Option<&str> {

@@ -1,7 +1,6 @@
 //! From the head of a request to an authentic one, buffered or about to flow.
 
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -19,17 +18,26 @@ use crate::verify::{Authentic, BodyCheck, Credentials, VerifyingRequest};
 
 type Found = Result<Option<Keys>, BoxError>;
 
-pub(super) enum Admission {
+/// Filled in place: what it holds is large.
+#[derive(Default)]
+pub(super) struct Admission {
+    stage: Stage,
+    verifying: Option<VerifyingRequest>,
+    collector: Option<Collector>,
+    admitted: Option<(Authentic, Load)>,
+}
+
+#[derive(Default)]
+enum Stage {
     /// Nothing was looked at.
+    #[default]
     Head,
     /// The key store has not answered yet.
     Keys(Pin<Box<dyn Future<Output = Found> + Send>>),
     /// The head is right, as far as it tells; the body is being read.
-    Body(VerifyingRequest, Collector),
-    /// The request is authentic, and the service does not have it yet.
-    Admitted(Authentic, Load),
-    /// Decided.
-    Done,
+    Body,
+    /// The request is authentic, and the service does not have it yet; or it was refused.
+    Decided,
 }
 
 /// The body of an authentic request.
@@ -37,7 +45,7 @@ pub(super) enum Load {
     /// It is there, and right.
     Whole(Frames),
     /// It is checked while the service reads it. Its length, if it is declared.
-    Flowing(BodyCheck, Option<u64>),
+    Flowing(Box<BodyCheck>, Option<u64>),
 }
 
 impl Load {
@@ -56,7 +64,7 @@ impl Load {
             Self::Flowing(check, declared) => match source.take() {
                 Some(body) => {
                     let streamed = StreamedBody::default();
-                    let stream = Stream::verifying(body, check, config.streamed_size, declared, streamed.clone());
+                    let stream = Stream::verifying(body, *check, config.streamed_size, declared, streamed.clone());
                     (HmacBody::streamed(stream), Some(streamed))
                 }
                 None => (HmacBody::default(), None),
@@ -79,80 +87,74 @@ impl Admission {
         B::Error: Into<BoxError>,
     {
         loop {
-            let mut verifying = match self {
-                Self::Head => {
+            let mut checked = match &mut self.stage {
+                Stage::Head => {
                     let credentials = config.verifier.read(head)?;
                     let query = KeyQuery::new(credentials.key_id(), head).with_clock(&*config.clock);
                     match config.keys.lookup(&query) {
                         Answer::Ready(found) => check(config, &credentials, found)?,
                         Answer::Later(found) => {
-                            *self = Self::Keys(found);
+                            self.stage = Stage::Keys(found);
                             continue;
                         }
                     }
                 }
-                Self::Keys(found) => {
+                Stage::Keys(found) => {
                     let found = ready!(found.as_mut().poll(cx));
                     let credentials = config.verifier.read(head)?;
                     check(config, &credentials, found)?
                 }
-                Self::Body(verifying, collector) => {
+                Stage::Body => {
+                    let (Some(verifying), Some(collector)) = (&mut self.verifying, &mut self.collector) else {
+                        return Poll::Pending;
+                    };
                     let Some(body) = source.as_mut().pinned() else { return Poll::Pending };
                     let take = &mut |frame: &Bytes, step: &[u8]| verifying.take(step, |step| frame.slice_ref(step));
                     let read = ready!(collector.poll(body, cx, &*config.clock, take));
-                    let done = read.map_err(|fault| refused(fault, verifying)).and_then(|mut frames| {
-                        let mut trailers = frames.take_trailers();
-                        let authentic = verifying.end(head, trailers.as_mut())?;
-                        frames.set_trailers(trailers);
-                        Ok(Self::Admitted(authentic, Load::Whole(frames)))
-                    });
-                    source.as_mut().clear();
-                    *self = Self::Done;
-                    *self = done?;
-                    continue;
+                    self.stage = Stage::Decided;
+                    let mut frames = read.map_err(|fault| refused(fault, verifying))?;
+                    let mut trailers = frames.take_trailers();
+                    let authentic = verifying.end(head, trailers.as_mut())?;
+                    frames.set_trailers(trailers);
+                    self.admitted = Some((authentic, Load::Whole(frames)));
+                    source.clear();
+                    return Poll::Ready(Ok(()));
                 }
-                Self::Admitted(..) => return Poll::Ready(Ok(())),
-                // A future that has ended does nothing.
-                Self::Done => return Poll::Pending,
+                Stage::Decided => return if self.admitted.is_some() { Poll::Ready(Ok(())) } else { Poll::Pending },
             };
             let Some(body) = source.as_ref().get() else { return Poll::Pending };
             let declared = declared_length(&head.headers, body);
-            if flows(config, head, &verifying, body, declared)? {
-                verifying = match verifying.into_stream() {
+            if flows(config, head, &checked, body, declared)? {
+                checked = match checked.into_stream() {
                     Ok((authentic, check)) => {
-                        *self = Self::Admitted(authentic, Load::Flowing(check, declared));
-                        continue;
+                        self.stage = Stage::Decided;
+                        self.admitted = Some((authentic, Load::Flowing(Box::new(check), declared)));
+                        return Poll::Ready(Ok(()));
                     }
-                    Err(verifying) => verifying,
+                    Err(checked) => checked,
                 };
             }
-            let budget = if verifying.key().is_some() { &config.budget } else { &config.open_budget };
-            *self = match Collector::new(body, config.request, budget, &*config.clock) {
-                Ok(collector) => Self::Body(verifying, collector),
-                Err(fault) => return Poll::Ready(Err(refused(fault, &verifying))),
-            };
+            let budget = if checked.key().is_some() { &config.budget } else { &config.open_budget };
+            let collector = Collector::new(body, config.request, budget, &*config.clock);
+            self.collector = Some(collector.map_err(|fault| refused(fault, &checked))?);
+            self.verifying = Some(checked);
+            self.stage = Stage::Body;
         }
     }
 
     /// The request, once it is authentic.
     pub(super) fn authentic(&self) -> Option<&Authentic> {
-        match self {
-            Self::Admitted(authentic, _) => Some(authentic),
-            _ => None,
-        }
+        self.admitted.as_ref().map(|(authentic, _)| authentic)
     }
 
     /// Hands it on.
     pub(super) fn take(&mut self) -> Option<(Authentic, Load)> {
-        match mem::replace(self, Self::Done) {
-            Self::Admitted(authentic, load) => Some((authentic, load)),
-            _ => None,
-        }
+        self.admitted.take()
     }
 
     /// Whether nobody has polled the body.
     pub(super) fn is_unread(&self) -> bool {
-        matches!(self, Self::Head | Self::Keys(_))
+        matches!(self.stage, Stage::Head | Stage::Keys(_))
     }
 }
 

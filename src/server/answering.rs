@@ -20,26 +20,22 @@ use crate::scheme::Exchange;
 use crate::sign::Signing;
 
 pin_project! {
-    /// A response whose body is being read.
-    #[project = AnsweringProj]
-    pub(super) enum Answering<RB> {
+    /// A response whose body is being read. Filled in place: what it holds is large.
+    pub(super) struct Answering<RB> {
+        head: Option<Parts>,
+        #[pin]
+        body: Option<RB>,
+        exchange: Option<Exchange>,
+        receives: Receives,
         // To its end.
-        Whole {
-            head: Option<Parts>,
-            #[pin]
-            body: RB,
-            collector: Collector,
-            signing: Signing,
-            exchange: Exchange,
-            receives: Receives,
-        },
+        whole: Option<(Collector, Signing)>,
         // As far as it is there.
-        Gathered { gathering: Gathering<RB> },
+        gathering: Option<Box<Gathering<RB>>>,
     }
 }
 
 /// What becomes of a response.
-pub(super) enum Plan {
+enum Plan {
     /// It goes out as it is.
     Pass,
     /// Its head alone is signed.
@@ -50,7 +46,7 @@ pub(super) enum Plan {
     Gather,
 }
 
-pub(super) fn plan(
+fn plan(
     config: &Config,
     head: &Parts,
     body: &impl Body,
@@ -75,12 +71,12 @@ pub(super) fn plan(
     }
 }
 
-pub(super) fn pass<RB>(config: &Config, mut head: Parts, body: RB) -> Response<HmacBody<RB>> {
+fn pass<RB>(config: &Config, mut head: Parts, body: RB) -> Response<HmacBody<RB>> {
     config.signer.strip(&mut head.headers);
     Response::from_parts(head, HmacBody::passed(body))
 }
 
-pub(super) fn bare<RB: Body>(
+fn bare<RB: Body>(
     config: &Config,
     mut head: Parts,
     body: RB,
@@ -100,16 +96,34 @@ where
     RB: Body,
     RB::Error: Into<BoxError>,
 {
-    pub(super) fn whole(
+    pub(super) fn new(receives: Receives) -> Self {
+        Self { head: None, body: None, exchange: None, receives, whole: None, gathering: None }
+    }
+
+    /// Begins, or answers at once.
+    pub(super) fn begin(
+        self: Pin<&mut Self>,
         config: &Config,
-        head: Parts,
-        body: RB,
+        response: Response<RB>,
         exchange: Exchange,
-        receives: Receives,
-    ) -> Result<Self, Rejection> {
-        let collector = Collector::new(&body, config.response, &config.budget, &*config.clock).map_err(fault)?;
-        let signing = open(config, &head, &exchange)?;
-        Ok(Self::Whole { head: Some(head), body, collector, signing, exchange, receives })
+    ) -> Result<Option<Response<HmacBody<RB>>>, Rejection> {
+        let (mut this, (head, body)) = (self.project(), response.into_parts());
+        match plan(config, &head, &body, &exchange, this.receives)? {
+            Plan::Pass => return Ok(Some(pass(config, head, body))),
+            Plan::Bare => return bare(config, head, body, &exchange).map(Some),
+            Plan::Gather => {
+                let gathering = Gathering::new(config, head, body, exchange, *this.receives);
+                *this.gathering = Some(Box::new(gathering));
+            }
+            Plan::Read => {
+                let collector =
+                    Collector::new(&body, config.response, &config.budget, &*config.clock).map_err(fault)?;
+                *this.whole = Some((collector, open(config, &head, &exchange)?));
+                (*this.head, *this.exchange) = (Some(head), Some(exchange));
+                this.body.set(Some(body));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn poll(
@@ -117,22 +131,24 @@ where
         config: &Config,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<HmacBody<RB>>, Rejection>> {
-        let (whole, body, collector, signing, exchange, receives) = match self.project() {
-            AnsweringProj::Gathered { gathering } => return gathering.poll(config, cx),
-            AnsweringProj::Whole { head, body, collector, signing, exchange, receives } => {
-                (head, body, collector, signing, exchange, *receives)
-            }
+        let mut this = self.project();
+        if let Some(gathering) = this.gathering {
+            return gathering.poll(config, cx);
+        }
+        let (Some((collector, signing)), Some(body)) = (this.whole, this.body.as_mut().as_pin_mut()) else {
+            return Poll::Pending;
         };
         let take = &mut |frame: &Bytes, step: &[u8]| signing.take(step, |step| frame.slice_ref(step));
         let mut frames = ready!(collector.poll(body, cx, &*config.clock, take)).map_err(fault)?;
-        let Some(head) = whole.as_mut() else { return Poll::Pending };
+        this.body.set(None);
+        let (Some(head), Some(exchange)) = (this.head.as_mut(), &*this.exchange) else { return Poll::Pending };
         match frames.take_trailers() {
             None => seal(config, signing, head, exchange)?,
             Some(trailers) => {
-                frames.set_trailers(Some(announce(config, signing, head, exchange, receives, trailers)?));
+                frames.set_trailers(Some(announce(config, signing, head, exchange, *this.receives, trailers)?));
             }
         }
-        let Some(head) = whole.take() else { return Poll::Pending };
+        let Some(head) = this.head.take() else { return Poll::Pending };
         Poll::Ready(Ok(Response::from_parts(head, HmacBody::buffered(frames))))
     }
 }

@@ -14,11 +14,10 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::admission::{Admission, Load};
-use super::answering::{self, Answering, Plan};
+use super::admission::Admission;
+use super::answering::Answering;
 use super::config::Config;
 use super::drain::Drain;
-use super::gathering::Gathering;
 use super::receives::Receives;
 use super::rejecting::{self, is_grpc};
 use crate::answer::Answer;
@@ -27,7 +26,6 @@ use crate::error::BoxError;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::replay::{Claimed, Held, Settling};
 use crate::scheme::Exchange;
-use crate::verify::Authentic;
 
 pin_project! {
     /// The future of an [`HmacService`](crate::HmacService).
@@ -41,13 +39,15 @@ pin_project! {
         service: Option<S>,
         head: Option<Parts>,
         grpc: bool,
-        receives: Receives,
         lease: Option<Held>,
         streamed: Option<StreamedBody>,
         #[pin]
         source: Source<B>,
+        admission: Admission,
         #[pin]
         state: State<S::Future, RB>,
+        #[pin]
+        answering: Answering<RB>,
     }
 }
 
@@ -55,17 +55,17 @@ pin_project! {
     #[project = StateProj]
     enum State<F, RB> {
         // The request is read and checked; then the service is made ready.
-        Admitting { admission: Admission },
+        Admitting,
         // The request is refused; its body is dropped.
         Draining { rejection: Option<Rejection>, drain: Drain },
         // The service is ready; the replay guard has not answered yet.
-        Claiming { request: Option<(Authentic, Load)>, claimed: Pin<Box<dyn Future<Output = Claimed> + Send>> },
+        Claiming { claimed: Pin<Box<dyn Future<Output = Claimed> + Send>> },
         // The service works.
         Calling { #[pin] future: F, exchange: Option<Exchange> },
         // The service has answered; the replay guard notes it.
         Settling { answered: Option<(Response<RB>, Exchange)>, settling: Settling },
         // The response is read to be signed.
-        Answering { #[pin] answering: Answering<RB> },
+        Answering,
         // The response is out.
         Done,
     }
@@ -90,16 +90,26 @@ where
         let (mut head, body) = request.into_parts();
         config.verifier.scheme().conceal(&mut head.headers);
         let grpc = head.headers.get(CONTENT_TYPE).is_some_and(is_grpc);
-        let (receives, source) = (Receives::of(&head), Source::new(body));
-        let (service, head, state) = (Some(service), Some(head), State::Admitting { admission: Admission::Head });
-        Self { config, service, head, grpc, receives, lease: None, streamed: None, source, state }
+        Self {
+            config,
+            service: Some(service),
+            grpc,
+            lease: None,
+            streamed: None,
+            source: Source::new(body),
+            admission: Admission::default(),
+            state: State::Admitting,
+            answering: Answering::new(Receives::of(&head)),
+            head: Some(head),
+        }
     }
 
     fn poll_request(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Step<RB>, S::Error>> {
         let mut this = self.as_mut().project();
         let (Some(service), Some(head)) = (this.service.as_mut(), this.head.as_ref()) else { return Poll::Pending };
         match this.state.as_mut().project() {
-            StateProj::Admitting { admission } => {
+            StateProj::Admitting => {
+                let admission = this.admission;
                 if let Err(rejection) = ready!(admission.poll(this.config, head, this.source.as_mut(), cx)) {
                     let body = this.source.as_ref().get().filter(|_| admission.is_unread());
                     let drain = body.and_then(|body| Drain::new(&head.headers, body, this.config.drain));
@@ -113,13 +123,9 @@ where
                 let now = this.config.clock.now().ok_or(Rejection::from(RejectionKind::Clock));
                 let claim = now.and_then(|now| authentic.replay_claim(now));
                 match claim.map(|claim| Held::claim(&this.config.guard, &claim, this.lease)) {
-                    Ok(Answer::Ready(claimed)) => {
-                        let Some((authentic, load)) = admission.take() else { return Poll::Pending };
-                        Poll::Ready(Ok(self.call(authentic, load, claimed)))
-                    }
+                    Ok(Answer::Ready(claimed)) => Poll::Ready(Ok(self.call(claimed))),
                     Ok(Answer::Later(claimed)) => {
-                        let request = admission.take();
-                        this.state.set(State::Claiming { request, claimed });
+                        this.state.set(State::Claiming { claimed });
                         Poll::Ready(Ok(Step::Continue))
                     }
                     Err(rejection) => Poll::Ready(Ok(Step::Refuse(rejection))),
@@ -134,18 +140,20 @@ where
                     None => Poll::Pending,
                 }
             }
-            StateProj::Claiming { request, claimed } => {
+            StateProj::Claiming { claimed } => {
                 let claimed = ready!(claimed.as_mut().poll(cx));
-                let Some((authentic, load)) = request.take() else { return Poll::Pending };
-                Poll::Ready(Ok(self.call(authentic, load, claimed)))
+                Poll::Ready(Ok(self.call(claimed)))
             }
             _ => Poll::Pending,
         }
     }
 
     /// No await between the claim's answer and this.
-    fn call(self: Pin<&mut Self>, authentic: Authentic, load: Load, claimed: Claimed) -> Step<RB> {
+    fn call(self: Pin<&mut Self>, claimed: Claimed) -> Step<RB> {
         let mut this = self.project();
+        let Some((authentic, load)) = this.admission.take() else {
+            return Step::Refuse(RejectionKind::GuardUnavailable.into());
+        };
         let verified = match authentic.admit(claimed) {
             Ok(verified) => verified,
             Err(rejection) => return Step::Refuse(rejection),
@@ -161,26 +169,24 @@ where
         Step::Continue
     }
 
-    fn answer(self: Pin<&mut Self>, response: Response<RB>, exchange: Exchange) -> Result<Step<RB>, Rejection> {
-        let (mut this, (head, body)) = (self.project(), response.into_parts());
-        let config = this.config;
-        let answering = match answering::plan(config, &head, &body, &exchange, this.receives)? {
-            Plan::Pass => return Ok(Step::Send(answering::pass(config, head, body))),
-            Plan::Bare => return Ok(Step::Send(answering::bare(config, head, body, &exchange)?)),
-            Plan::Read => Answering::whole(config, head, body, exchange, *this.receives)?,
-            Plan::Gather => {
-                let gathering = Gathering::new(config, head, body, exchange, *this.receives);
-                Answering::Gathered { gathering }
+    fn answer(self: Pin<&mut Self>, response: Response<RB>, exchange: Exchange) -> Step<RB> {
+        let mut this = self.project();
+        match this.answering.begin(this.config, response, exchange) {
+            Ok(Some(response)) => Step::Send(response),
+            Ok(None) => {
+                this.state.set(State::Answering);
+                Step::Continue
             }
-        };
-        this.state.set(State::Answering { answering });
-        Ok(Step::Continue)
+            Err(rejection) => Step::Refuse(rejection),
+        }
     }
 
     fn refuse(self: Pin<&mut Self>, rejection: &Rejection) -> Response<HmacBody<RB>> {
-        let this = self.project();
-        // A service that was made ready for this request gives its permit back now.
+        let mut this = self.project();
+        // A service that was made ready for this request gives its permit back now, and the bodies their budget.
         *this.service = None;
+        *this.admission = Admission::default();
+        this.answering.set(Answering::new(Receives::Nothing));
         rejecting::answer(this.config, rejection, this.head.as_ref(), *this.grpc).map(HmacBody::from)
     }
 }
@@ -211,15 +217,15 @@ where
                             this.state.set(State::Settling { answered: Some((response, exchange)), settling });
                             Step::Continue
                         }
-                        None => self.as_mut().answer(response, exchange).unwrap_or_else(Step::Refuse),
+                        None => self.as_mut().answer(response, exchange),
                     }
                 }
                 StateProj::Settling { answered, settling } => {
                     ready!(settling.as_mut().poll(cx));
                     let Some((response, exchange)) = answered.take() else { return Poll::Pending };
-                    self.as_mut().answer(response, exchange).unwrap_or_else(Step::Refuse)
+                    self.as_mut().answer(response, exchange)
                 }
-                StateProj::Answering { answering } => match ready!(answering.poll(this.config, cx)) {
+                StateProj::Answering => match ready!(this.answering.poll(this.config, cx)) {
                     Ok(response) => Step::Send(response),
                     Err(rejection) => Step::Refuse(rejection),
                 },

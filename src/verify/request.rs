@@ -97,7 +97,7 @@ impl RequestVerifier {
         let body = BodyCheck::new(entry, &self.scheme, signer.0, claim, signer.1)?.ok_or(RejectionKind::Malformed)?;
         let data = keys.and_then(Keys::data);
         let name = self.scheme.protocol().name_for(claim);
-        let exchange = Exchange::new(signer, first, name, claim, method, data);
+        let exchange = Some(Exchange::new(signer, first, name, claim, method, data));
         Ok(VerifyingRequest(State::Proven { exchange, tolerance: self.tolerance, body }))
     }
 
@@ -150,7 +150,7 @@ pub struct VerifyingRequest(State);
 
 enum State {
     /// The head was right.
-    Proven { exchange: Exchange, tolerance: Option<Tolerance>, body: BodyCheck },
+    Proven { exchange: Option<Exchange>, tolerance: Option<Tolerance>, body: BodyCheck },
     /// Nothing is known before the body has ended.
     Open(Box<Open>),
 }
@@ -198,9 +198,11 @@ impl VerifyingRequest {
     /// In place: the state is large, and the proof small.
     pub(crate) fn end(&mut self, head: &Parts, trailers: Option<&mut HeaderMap>) -> Result<Authentic, Rejection> {
         match &mut self.0 {
-            State::Proven { exchange, tolerance, body } => match body.end(trailers) {
-                Ok(()) => Ok(Authentic { exchange: exchange.clone(), tolerance: *tolerance }),
-                Err(kind) => Err(Rejection::from(kind).signed_by(exchange.key())),
+            State::Proven { exchange, tolerance, body } => match (body.end(trailers), exchange.take()) {
+                (Ok(()), Some(exchange)) => Ok(Authentic { exchange, tolerance: *tolerance }),
+                (Err(kind), Some(exchange)) => Err(Rejection::from(kind).signed_by(exchange.key())),
+                // It has ended before.
+                (_, None) => Err(RejectionKind::BodyMismatch.into()),
             },
             State::Open(_) if trailers.is_some_and(|trailers| !trailers.is_empty()) => {
                 Err(RejectionKind::ForbiddenTrailer.into())
@@ -213,8 +215,10 @@ impl VerifyingRequest {
     #[expect(clippy::result_large_err, reason = "it is what was given")]
     pub(crate) fn into_stream(self) -> Result<(Authentic, BodyCheck), Self> {
         match self.0 {
-            State::Proven { exchange, tolerance, body } => Ok((Authentic { exchange, tolerance }, body)),
-            open @ State::Open(_) => Err(Self(open)),
+            State::Proven { exchange: Some(exchange), tolerance, body } => {
+                Ok((Authentic { exchange, tolerance }, body))
+            }
+            other => Err(Self(other)),
         }
     }
 
@@ -222,7 +226,7 @@ impl VerifyingRequest {
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
         match &self.0 {
-            State::Proven { exchange, .. } => Some(exchange.key()),
+            State::Proven { exchange, .. } => exchange.as_ref().map(Exchange::key),
             State::Open(_) => None,
         }
     }
