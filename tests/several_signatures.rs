@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use http::header::{HeaderName, HeaderValue};
 use http::{Request, request};
 use sha2::{Digest, Sha256};
@@ -106,8 +109,9 @@ fn a_message_with_two_right_signatures_is_one_message() {
     assert_eq!(box_headers(&[secondary]), box_headers(&[primary, secondary]));
 }
 
-/// Two claims, each with its own digest and signature: `x-digest-0`, `x-signature-0` and so on.
-struct Labels;
+/// Two claims, each with its own digest and signature: `x-digest-0`, `x-signature-0` and so on. Counts the MACs.
+#[derive(Clone, Default)]
+struct Labels(Arc<AtomicUsize>);
 
 const NAMES: [[HeaderName; 2]; 2] = [
     [HeaderName::from_static("x-digest-0"), HeaderName::from_static("x-signature-0")],
@@ -153,6 +157,7 @@ impl Protocol for Labels {
     }
 
     fn before(&self, _: &Message<'_>, claim: &Claim<'_>, feed: &mut Feed<'_>) -> Result<(), RejectionKind> {
+        self.0.fetch_add(1, Ordering::Relaxed);
         feed.push(claim.digest.unwrap_or(b"no body"));
         Ok(())
     }
@@ -168,7 +173,7 @@ impl Protocol for Labels {
 
 #[test]
 fn a_claim_that_is_wrong_says_nothing_about_the_body() {
-    let scheme = Scheme::from_protocol(Labels);
+    let scheme = Scheme::from_protocol(Labels::default());
     let (signed_digest, evil) = (hex(&Sha256::digest("good")), hex(&Sha256::digest("evil")));
     let (right, wrong) = (signed(1, &signed_digest), "00".repeat(32));
     for (first, second) in [("0", "1"), ("1", "0")] {
@@ -187,4 +192,25 @@ fn a_claim_that_is_wrong_says_nothing_about_the_body() {
         let headers = [headers[1], headers[2], headers[3]];
         assert_eq!(verify(&scheme, &keys(&[1]), &headers, b"evil").err(), Some(RejectionKind::Malformed));
     }
+}
+
+#[test]
+fn more_macs_than_four_are_not_computed() {
+    let labels = Labels::default();
+    let scheme = Scheme::from_protocol(labels.clone());
+    let (digest, wrong) = (hex(&Sha256::digest("good")), "00".repeat(32));
+    let ask = |secrets: &[u8], claims: usize| {
+        let right = signed(secrets[secrets.len() - 1], &digest);
+        let headers = [
+            ("x-digest-0", &*digest),
+            ("x-signature-0", &*right),
+            ("x-digest-1", &*digest),
+            ("x-signature-1", &*wrong),
+        ];
+        let outcome = verify(&scheme, &keys(secrets), &headers[..2 * claims], b"good").map(|(key, _)| key);
+        (outcome, labels.0.swap(0, Ordering::Relaxed))
+    };
+    assert_eq!(ask(&[1, 2, 3, 4], 1), (Ok("k4".into()), 4));
+    assert_eq!(ask(&[1, 2], 2), (Ok("k2".into()), 4));
+    assert_eq!(ask(&[1, 2, 3], 2), (Err(RejectionKind::Malformed), 0));
 }
