@@ -46,3 +46,22 @@ fn mutual_accepts_the_honest_answers_and_no_other() {
         assert!(row.1.trim().starts_with(wanted), "{text}");
     }
 }
+
+#[test]
+fn an_upload_flows_in_bounded_memory_and_one_turned_bit_is_refused() {
+    let Output { status, stdout, stderr } = Command::new(example("upload")).arg("96").output().unwrap();
+    let text = String::from_utf8([stdout, stderr].concat()).unwrap();
+    assert!(status.success(), "{text}");
+    let bytes = 96 << 20;
+    let (whole, turned) = text.split_once("one bit turned").unwrap();
+    assert!(
+        whole.contains(&format!("{bytes} bytes from svc-a, verified: true")) && whole.contains("right: true"),
+        "{text}"
+    );
+    assert!(turned.contains(&format!("{bytes} bytes, then: ")) && turned.contains("BodyMismatch"), "{text}");
+    assert!(turned.contains("not signed (status 401)") && !turned.contains("verified: true"), "{text}");
+    if let Some((_, memory)) = turned.split_once("VmHWM:") {
+        let kibibytes: u64 = memory.trim().split(' ').next().unwrap().parse().unwrap();
+        assert!(kibibytes < 32 * 1024, "{text}");
+    }
+}
