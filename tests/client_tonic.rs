@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_health::server::HealthReporter;
 use tower::ServiceBuilder;
 use tower_hmac::{ClientError, ClientErrorKind, HmacBody, HmacClientLayer, HmacLayer, Key, Scheme};
 
@@ -44,7 +45,9 @@ async fn check(server: SocketAddr, layer: HmacClientLayer, service: &str) -> Res
 
 #[tokio::test]
 async fn a_call_is_signed_and_served() {
-    let server = net::start(|listener| example::serve(listener, support::key())).await;
+    let reporter = HealthReporter::new();
+    reporter.set_service_status("payments", tonic_health::ServingStatus::Serving).await;
+    let server = net::start(|listener| example::serve(listener, support::key(), reporter)).await;
     let call = |key, service| check(server, layer(key), service);
     assert_eq!(call(support::key(), "payments").await.unwrap(), ServingStatus::Serving);
     assert_eq!(call(support::key(), "nobody").await.unwrap_err().code(), Code::NotFound);

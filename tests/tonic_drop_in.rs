@@ -16,6 +16,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use support::net::{self, Reply, forged, http2, patient, tampered, untouched};
 use support::wire::Wire;
+use tokio::sync::mpsc;
 use tonic::body::Body;
 use tonic::transport::Channel;
 use tonic::transport::server::TcpIncoming;
@@ -23,6 +24,7 @@ use tonic::{Code, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tonic_health::server::HealthReporter;
 use tower::{BoxError, Service};
 use tower_hmac::{HmacLayer, Scheme};
 
@@ -30,7 +32,13 @@ const CHECK: &str = "/grpc.health.v1.Health/Check";
 const OTHER_KEY: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
 
 async fn server() -> SocketAddr {
-    net::start(|listener| example::serve(listener, support::key())).await
+    server_that_reports(&HealthReporter::new()).await
+}
+
+async fn server_that_reports(reporter: &HealthReporter) -> SocketAddr {
+    reporter.set_service_status("payments", tonic_health::ServingStatus::Serving).await;
+    let reporter = reporter.clone();
+    net::start(|listener| example::serve(listener, support::key(), reporter)).await
 }
 
 /// `service: "payments"`, field 1, behind the flag and the length of a gRPC frame.
@@ -183,6 +191,25 @@ async fn a_tonic_client_sees_refusals_as_unauthenticated() {
     let mut client = client(server, Change::Nonce).await;
     assert_eq!(ask(&mut client).await.unwrap().status(), ServingStatus::Serving);
     assert_eq!(ask(&mut client).await.unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_signed_stream_is_watched_while_it_comes() {
+    let reporter = HealthReporter::new();
+    let server = server_that_reports(&reporter).await.to_string();
+    let other = tower_hmac::Key::from_hex(support::KEY_ID, OTHER_KEY).unwrap();
+    let refused = patient(example::watch(&server, other, |_| panic!("an answer"))).await.unwrap_err();
+    assert_eq!(Status::from_error(refused).code(), Code::Unauthenticated);
+
+    let (seen, mut states) = mpsc::unbounded_channel();
+    let watching = tokio::spawn(async move {
+        example::watch(&server, support::key(), |state| seen.send(state.to_owned()).unwrap()).await
+    });
+    assert_eq!(patient(states.recv()).await.unwrap(), "SERVING");
+    reporter.set_service_status("payments", tonic_health::ServingStatus::NotServing).await;
+    assert_eq!(patient(states.recv()).await.unwrap(), "NOT_SERVING");
+    reporter.clone().clear_service_status("payments").await;
+    patient(watching).await.unwrap().unwrap();
 }
 
 #[tokio::test]
