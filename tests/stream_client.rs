@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use support::body::{Script, Step};
-use support::peer::{client_layer, post, sign};
-use support::trailers::{NAME, map, signature};
+use support::peer::{client_layer, post};
+use support::trailers::{NAME, ends, map, streaming};
 use support::wire::Wire;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_hmac::{
@@ -113,26 +113,6 @@ async fn a_request_of_unknown_length_is_signed_in_a_trailer_when_it_is_not_there
     assert_eq!((answer.unwrap_err().kind(), got.is_none()), (ClientErrorKind::RequestTrailers, true));
 }
 
-/// An answer in these frames, signed in a trailer over `body`, with these trailers made of the right ones.
-fn streaming(
-    wire: &Wire,
-    body: &[u8],
-    steps: Vec<Step>,
-    end: impl Fn(HeaderMap) -> Option<HeaderMap>,
-) -> Response<Script> {
-    let mut response = Response::new(());
-    sign(&wire.clone(), &mut response, b"");
-    let signed = wire.answer_signature(&response, &wire.timestamp, "trailer");
-    let headers = response.headers_mut();
-    headers.insert("x-hmac-content-sha256", "trailer".parse().unwrap());
-    headers.insert("x-hmac-signature", signed.parse().unwrap());
-    let mut all = map(&[("x-sum", "1")]);
-    let mac = signature(&wire.key_hex, &signed["v1=".len()..], body, &all);
-    all.insert(NAME, mac.parse().unwrap());
-    let steps = steps.into_iter().chain(end(all).map(Step::Trailers));
-    response.map(|()| Script::new(steps))
-}
-
 /// Reads to the end: the bytes, the trailers, and how it ended.
 async fn read(answer: Answer) -> (Vec<u8>, Option<HeaderMap>, Result<(), Option<RejectionKind>>) {
     let (mut bytes, mut trailers) = (Vec::new(), None);
@@ -163,26 +143,6 @@ async fn a_response_whose_mac_follows_is_verified_before_it_is_handed_on() {
         let (answer, _) = call(client_layer(), Script::bytes("{}"), move |w| streaming(w, WHOLE, frames(), end)).await;
         assert_eq!(answer.unwrap_err().kind(), ClientErrorKind::BodyMismatch, "{name}");
     }
-}
-
-type End = fn(HeaderMap) -> Option<HeaderMap>;
-
-/// What can happen to trailers on the way.
-fn ends() -> [(&'static str, End); 6] {
-    fn with(act: impl Fn(&mut HeaderMap)) -> impl Fn(HeaderMap) -> Option<HeaderMap> {
-        move |mut all| {
-            act(&mut all);
-            Some(all)
-        }
-    }
-    [
-        ("stripped", |_| None),
-        ("without the MAC", |all| with(|all| drop(all.remove(NAME)))(all)),
-        ("repeated", |all| with(|all| assert!(all.append(NAME, all[NAME].clone())))(all)),
-        ("wrong", |all| with(|all| drop(all.insert(NAME, "v1=00".parse().unwrap())))(all)),
-        ("changed", |all| with(|all| drop(all.insert("x-sum", "2".parse().unwrap())))(all)),
-        ("removed", |all| with(|all| drop(all.remove("x-sum")))(all)),
-    ]
 }
 
 #[tokio::test]

@@ -9,12 +9,13 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::uri::Parts;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tower::BoxError;
 
 use super::wire::Wire;
 
@@ -104,29 +105,50 @@ impl Reply {
 
 /// Sends it over HTTP/1.1, as it is.
 pub async fn http1(server: SocketAddr, request: Request<Full<Bytes>>) -> Reply {
-    let io = TokioIo::new(TcpStream::connect(server).await.unwrap());
-    let (mut sender, connection) = http1::handshake(io).await.unwrap();
-    tokio::spawn(connection);
-    read(patient(sender.send_request(request)).await.unwrap()).await
+    exchange(server, request).await.unwrap()
 }
 
 /// Sends it over HTTP/2 with prior knowledge; the `Host` line becomes the `:authority`.
-pub async fn http2(server: SocketAddr, mut request: Request<Full<Bytes>>) -> Reply {
+pub async fn http2(server: SocketAddr, request: Request<Full<Bytes>>) -> Reply {
+    http2_as_is(server, with_authority(request)).await
+}
+
+pub async fn http2_as_is(server: SocketAddr, mut request: Request<Full<Bytes>>) -> Reply {
+    *request.version_mut() = Version::HTTP_2;
+    exchange(server, request).await.unwrap()
+}
+
+/// As HTTP/2 wants it: the `Host` line becomes the `:authority`.
+pub fn with_authority<B>(mut request: Request<B>) -> Request<B> {
     let host = request.headers_mut().remove(HOST).unwrap();
     let mut parts = Parts::default();
     parts.scheme = Some("http".parse().unwrap());
     parts.authority = Some(host.as_bytes().try_into().unwrap());
     parts.path_and_query = request.uri().path_and_query().cloned();
     *request.uri_mut() = Uri::from_parts(parts).unwrap();
-    http2_as_is(server, request).await
+    *request.version_mut() = Version::HTTP_2;
+    request
 }
 
-pub async fn http2_as_is(server: SocketAddr, mut request: Request<Full<Bytes>>) -> Reply {
-    *request.version_mut() = Version::HTTP_2;
+/// One request on a connection of its own, in the version that it says.
+pub async fn exchange<B>(server: SocketAddr, request: Request<B>) -> hyper::Result<Reply>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     let io = TokioIo::new(TcpStream::connect(server).await.unwrap());
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
-    tokio::spawn(connection);
-    read(patient(sender.send_request(request)).await.unwrap()).await
+    let response = if request.version() == Version::HTTP_2 {
+        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+        tokio::spawn(connection);
+        patient(sender.send_request(request)).await?
+    } else {
+        let (mut sender, connection) = http1::handshake(io).await?;
+        tokio::spawn(connection);
+        patient(sender.send_request(request)).await?
+    };
+    let (head, body) = response.into_parts();
+    let body = patient(body.collect()).await?;
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    Ok(Reply { head: Response::from_parts(head, ()), body: body.to_bytes(), trailers })
 }
 
 /// Writes these bytes and reads until the server closes or the text has come.
@@ -152,11 +174,4 @@ pub fn head_lines(wire: &Wire, start: &str) -> String {
 
 pub async fn patient<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("an answer, not a hang")
-}
-
-async fn read(response: Response<Incoming>) -> Reply {
-    let (head, body) = response.into_parts();
-    let body = patient(body.collect()).await.unwrap();
-    let trailers = body.trailers().cloned().unwrap_or_default();
-    Reply { head: Response::from_parts(head, ()), body: body.to_bytes(), trailers }
 }

@@ -3,6 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use sha2::{Digest, Sha256};
 
+use super::body::{Script, Step};
+use super::peer::sign;
 use super::wire::{Wire, hex, mac};
 
 pub const NAME: &str = "x-hmac-trailer-signature";
@@ -70,4 +72,45 @@ impl Wire {
             false => Err("trailer signature differs".into()),
         }
     }
+}
+
+/// An answer in these frames, signed in a trailer over `body`, with these trailers made of the right ones.
+pub fn streaming(
+    wire: &Wire,
+    body: &[u8],
+    steps: Vec<Step>,
+    end: impl Fn(HeaderMap) -> Option<HeaderMap>,
+) -> Response<Script> {
+    let mut response = Response::new(());
+    sign(&wire.clone(), &mut response, b"");
+    let signed = wire.answer_signature(&response, &wire.timestamp, "trailer");
+    let headers = response.headers_mut();
+    headers.insert("trailer", format!("x-sum, {NAME}").parse().unwrap());
+    headers.insert("x-hmac-content-sha256", "trailer".parse().unwrap());
+    headers.insert("x-hmac-signature", signed.parse().unwrap());
+    let mut all = map(&[("x-sum", "1")]);
+    let mac = signature(&wire.key_hex, &signed["v1=".len()..], body, &all);
+    all.insert(NAME, mac.parse().unwrap());
+    let steps = steps.into_iter().chain(end(all).map(Step::Trailers));
+    response.map(|()| Script::new(steps))
+}
+
+pub type End = fn(HeaderMap) -> Option<HeaderMap>;
+
+/// What can happen to trailers on the way.
+pub fn ends() -> [(&'static str, End); 6] {
+    fn with(act: impl Fn(&mut HeaderMap)) -> impl Fn(HeaderMap) -> Option<HeaderMap> {
+        move |mut all| {
+            act(&mut all);
+            Some(all)
+        }
+    }
+    [
+        ("stripped", |_| None),
+        ("without the MAC", |all| with(|all| drop(all.remove(NAME)))(all)),
+        ("repeated", |all| with(|all| assert!(all.append(NAME, all[NAME].clone())))(all)),
+        ("wrong", |all| with(|all| drop(all.insert(NAME, "v1=00".parse().unwrap())))(all)),
+        ("changed", |all| with(|all| drop(all.insert("x-sum", "2".parse().unwrap())))(all)),
+        ("removed", |all| with(|all| drop(all.remove("x-sum")))(all)),
+    ]
 }
