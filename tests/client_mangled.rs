@@ -14,6 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use support::alloc::{Counting, measure};
 use support::bad_peer::{Honest, LOCATION, Play, Then, play, serve};
+use support::dice::Dice;
 use support::net::{self, patient};
 use support::wire::Wire;
 use tokio::runtime::{Builder, Runtime};
@@ -23,68 +24,6 @@ use tower_hmac::{ClientError, ClientErrorKind, HmacBody, HmacClientLayer, Scheme
 #[global_allocator]
 static HEAP: Counting = Counting;
 
-/// Xorshift: the same sequence in every run.
-#[derive(Clone)]
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit.max(1) as u64) as usize
-    }
-
-    fn range(&mut self, len: usize) -> std::ops::Range<usize> {
-        let start = self.below(len);
-        let end = start + self.below((len - start).min(64)) + 1;
-        start..end.min(len)
-    }
-
-    /// Cut, drop, repeat, swap, insert, turn a bit, set a byte.
-    fn mangle(&mut self, bytes: &mut Vec<u8>) {
-        if bytes.is_empty() {
-            return;
-        }
-        let (len, kind) = (bytes.len(), self.below(7));
-        let range = self.range(len);
-        match kind {
-            0 => bytes.truncate(range.start),
-            1 => drop(bytes.drain(range)),
-            2 => {
-                let copy = bytes[range.clone()].to_vec();
-                let _ = bytes.splice(range.end..range.end, copy);
-            }
-            3 => {
-                let other = self.range(len);
-                let (first, second) = if range.start < other.start { (range, other) } else { (other, range) };
-                if first.end <= second.start {
-                    let swapped =
-                        [&bytes[second.clone()], &bytes[first.end..second.start], &bytes[first.clone()]].concat();
-                    let _ = bytes.splice(first.start..second.end, swapped);
-                }
-            }
-            4 => {
-                let noise: Vec<u8> = (0..self.below(16) + 1).map(|_| self.below(256) as u8).collect();
-                let _ = bytes.splice(range.start..range.start, noise);
-            }
-            5 => bytes[range.start] ^= 1 << self.below(8),
-            _ => bytes[range.start] = b"\r\n :,;=0Gz\0\x7f"[self.below(12)],
-        }
-    }
-
-    /// In pieces, as a network may deliver it.
-    fn pieces(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
-        let (mut pieces, mut rest) = (Vec::new(), bytes);
-        while !rest.is_empty() {
-            let (piece, more) = rest.split_at((self.below(300) + 1).min(rest.len()));
-            pieces.push(piece.to_vec());
-            rest = more;
-        }
-        pieces
-    }
-}
-
 fn body(dice: &mut Dice) -> Vec<u8> {
     let len = [0, 1, 20, 300, 3000][dice.below(5)];
     (0..len).map(|_| b'a' + dice.below(26) as u8).collect()
@@ -92,10 +31,7 @@ fn body(dice: &mut Dice) -> Vec<u8> {
 
 /// How the stream of one seed goes: what was signed, how often it is mangled, and the dice for the rest.
 fn plan(seed: u64) -> (Honest, usize, Dice) {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    for _ in 0..8 {
-        dice.below(2);
-    }
+    let mut dice = Dice::of(seed);
     let mut honest = Honest::created(body(&mut dice));
     if dice.below(2) == 0 {
         honest = honest.chunked([1, 7, 100, 5000][dice.below(4)]);

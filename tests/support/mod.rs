@@ -5,6 +5,7 @@ pub mod alloc;
 pub mod bad_peer;
 pub mod body;
 pub mod described;
+pub mod dice;
 pub mod flowing;
 pub mod grpc;
 pub mod keys_printed;
