@@ -5,15 +5,15 @@ mod support;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use support::body::{Script, Step};
+use support::drive::{drive, yields};
 use support::wire::Wire;
 use tokio::sync::Semaphore;
 use tower::limit::ConcurrencyLimit;
@@ -25,18 +25,6 @@ use tower_hmac::{
 };
 
 const BUDGET: usize = 100;
-
-async fn yields() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
 
 /// Finds the key a little later.
 struct LateKeys;
@@ -146,38 +134,15 @@ fn full() -> Wire {
     Wire::post("/pay", vec![b'x'; BUDGET])
 }
 
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// Polls up to `polls` times; every pause must come with a wake-up. The outcome and how many polls it took.
-fn drive(future: &mut InFlight, polls: usize) -> (usize, Option<Response<HmacBody<Script>>>) {
-    let woken = Arc::new(Woken::default());
-    let waker = Waker::from(Arc::clone(&woken));
-    for poll in 0..polls {
-        let before = woken.0.load(Ordering::SeqCst);
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(response) => return (poll + 1, Some(response.unwrap())),
-            Poll::Pending => assert!(woken.0.load(Ordering::SeqCst) > before, "poll {poll} was forgotten"),
-        }
-    }
-    (polls, None)
-}
-
 fn finish(mut future: InFlight) -> Option<RejectionKind> {
-    let response = drive(&mut future, 1000).1.expect("it ends");
+    let response = drive(&mut future, 1000).1.expect("it ends").unwrap();
     response.extensions().get().copied()
 }
 
 /// How many polls a request takes from the first to the last.
 fn length(claims_first: bool) -> usize {
     let (polls, response) = drive(&mut World::new(claims_first).start(&full()), 1000);
-    assert_eq!(response.expect("it ends").status(), 200);
+    assert_eq!(response.expect("it ends").unwrap().status(), 200);
     polls
 }
 

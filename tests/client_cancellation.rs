@@ -6,13 +6,12 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use support::body::{Script, Step};
+use support::drive::{drive, yields};
 use support::peer::{accept, sign};
 use tokio::sync::Semaphore;
 use tower::limit::ConcurrencyLimit;
@@ -21,18 +20,6 @@ use tower::{Layer, Service, service_fn};
 use tower_hmac::{Answer, ClientError, HmacBody, HmacClientLayer, KeyQuery, KeyStore, Keys, Lookup, Scheme};
 
 const BODY: usize = 50;
-
-async fn yields() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
 
 struct LateKeys;
 
@@ -87,29 +74,6 @@ impl World {
             client.call(request.map(|()| slowly())).await
         })
     }
-}
-
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// Polls up to `polls` times; every pause must come with a wake-up.
-fn drive(future: &mut InFlight, polls: usize) -> (usize, Option<Outcome>) {
-    let woken = Arc::new(Woken::default());
-    let waker = Waker::from(Arc::clone(&woken));
-    for poll in 0..polls {
-        let before = woken.0.load(Ordering::SeqCst);
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(outcome) => return (poll + 1, Some(outcome)),
-            Poll::Pending => assert!(woken.0.load(Ordering::SeqCst) > before, "poll {poll} was forgotten"),
-        }
-    }
-    (polls, None)
 }
 
 #[test]

@@ -13,7 +13,8 @@ pub struct Heap {
     pub allocations: i64,
     /// The bytes that they asked for.
     pub bytes: i64,
-    live: i64,
+    /// The bytes that are still held.
+    pub live: i64,
     /// The most bytes that were held at one time.
     pub peak: i64,
 }

@@ -6,6 +6,7 @@ pub mod bad_peer;
 pub mod body;
 pub mod described;
 pub mod dice;
+pub mod drive;
 pub mod flowing;
 pub mod grpc;
 pub mod keys_printed;
