@@ -50,10 +50,8 @@ async fn killed(cycles: u32, up: Duration, down: Duration) {
     let options = ["--appendonly", "yes", "--appendfsync", "always"];
     let Some(mut redis) = Redis::start(&options) else { return };
     let (seed, rate) = (nodes::seed(), 1000);
-    // A restart takes its time, too: nobody may be done before the last.
-    let seconds = (up + down + Duration::from_millis(500)) * cycles + up;
-    let messages = seconds.as_millis() as u64 * rate / 1000 / 2;
-    let plan = Plan { nodes: 4, copies: 2, messages, at_once: 16, rate, seed };
+    // Until they are told to stop: a restart takes its time.
+    let plan = Plan { nodes: 4, copies: 2, messages: u64::MAX, at_once: 16, rate, seed };
     let mut nodes = Nodes::start("node", &redis.url(), plan);
     let mut outages = Vec::new();
     for _ in 0..cycles {
@@ -65,6 +63,8 @@ async fn killed(cycles: u32, up: Duration, down: Duration) {
         redis.restart();
         outages.push((start, end, micros()));
     }
+    tokio::time::sleep(up).await;
+    nodes.stop();
     let history = nodes.history();
     let once = accepted(&history);
     println!("{} claims, {} accepted, {} unavailable", history.len(), once.len(), count(&history, UNAVAILABLE));

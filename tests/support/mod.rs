@@ -19,6 +19,7 @@ pub mod printed;
 pub mod quickstart;
 #[cfg(feature = "redis")]
 pub mod redis;
+pub mod relay;
 pub mod schemes;
 pub mod scripted;
 pub mod service;

@@ -71,6 +71,11 @@ impl Nodes {
         Self { children: (0..plan.nodes).map(start).collect(), folder }
     }
 
+    /// Tells them that it is enough.
+    pub fn stop(&self) {
+        fs::File::create(self.folder.join(STOP)).unwrap();
+    }
+
     /// Waits for all, and puts their histories together.
     pub fn history(&mut self) -> Vec<Event> {
         for child in &mut self.children {
@@ -92,6 +97,8 @@ impl Drop for Nodes {
     }
 }
 
+const STOP: &str = "stop";
+
 fn node_file(node: u64) -> String {
     format!("node-{node}")
 }
@@ -111,13 +118,18 @@ pub async fn run() {
     let guard = RedisReplayGuard::lazy(&std::env::var("URL").unwrap()).unwrap();
     let guard = if rate == 0 { guard.deadline(Duration::from_secs(10)) } else { guard };
     let history = Arc::new(Mutex::new(String::new()));
+    let folder = PathBuf::from(std::env::var("FOLDER").unwrap());
+    let stop = folder.join(STOP);
     let start = tokio::time::Instant::now();
     let tasks = (0..at_once).map(|task| {
-        let (guard, history) = (guard.clone(), Arc::clone(&history));
+        let (guard, history, stop) = (guard.clone(), Arc::clone(&history), stop.clone());
         tokio::spawn(async move {
             // The copies of a message are near each other, on all nodes, and in another order on each.
             let mut state = seed.wrapping_mul(node * 1000 + task + 1) | 1;
-            for number in (0..messages * copies).filter(|number| number % at_once == task) {
+            for number in (task..messages.saturating_mul(copies)).step_by(at_once as usize) {
+                if rate > 0 && stop.exists() {
+                    break;
+                }
                 if let Some(due) = (number * 1_000_000).checked_div(rate) {
                     tokio::time::sleep_until(start + Duration::from_micros(due)).await;
                 }
@@ -132,8 +144,7 @@ pub async fn run() {
     for task in tasks.collect::<Vec<_>>() {
         task.await.unwrap();
     }
-    let path = PathBuf::from(std::env::var("FOLDER").unwrap()).join(node_file(node));
-    fs::File::create(path).unwrap().write_all(history.lock().unwrap().as_bytes()).unwrap();
+    fs::File::create(folder.join(node_file(node))).unwrap().write_all(history.lock().unwrap().as_bytes()).unwrap();
 }
 
 pub async fn claim(guard: &RedisReplayGuard, seed: u64, message: u64) -> Event {
