@@ -17,9 +17,8 @@ use crate::rejection::RejectionKind;
 ///
 /// No I/O and no clock. The engine calls [`read`](Self::read), then for every key [`start`](Self::start) and
 /// [`before`](Self::before), then feeds the body as [`entry`](Self::entry) says, then [`after`](Self::after), and
-/// compares. A signer calls [`stamp`](Self::stamp) in the place of `read`, and [`write`](Self::write) at the end.
-///
-/// A response is a [`Message`] that knows the request that it answers.
+/// compares. A signer calls [`stamp`](Self::stamp) in the place of `read`, and [`write`](Self::write) at the end. A
+/// response is a [`Message`] that knows the request that it answers.
 pub trait Protocol: Send + Sync + 'static {
     /// The name that [`Verified`](crate::Verified) and error messages carry.
     fn name(&self) -> &'static str;

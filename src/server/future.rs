@@ -140,10 +140,7 @@ where
                     None => Poll::Pending,
                 }
             }
-            StateProj::Claiming { claimed } => {
-                let claimed = ready!(claimed.as_mut().poll(cx));
-                Poll::Ready(Ok(self.call(claimed)))
-            }
+            StateProj::Claiming { claimed } => claimed.as_mut().poll(cx).map(|claimed| Ok(self.call(claimed))),
             _ => Poll::Pending,
         }
     }
