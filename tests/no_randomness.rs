@@ -10,7 +10,7 @@ mod support;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use support::body::Script;
+use support::body::{Script, Step};
 use support::peer::{Seen, answer, call, client_layer, kind, post, server};
 use support::service::Inner;
 use support::wire::Wire;
@@ -44,10 +44,17 @@ async fn n_09_without_randomness_nothing_is_sent_and_nobody_gets_in() {
     assert_eq!(seen.count(), 1);
 
     FAILS.store(true, Ordering::SeqCst);
-    let outcome = ask().await;
-    assert_eq!((kind(&outcome), seen.count()), (Some(ClientErrorKind::Unsignable), 1));
-    let error = outcome.unwrap_err();
-    assert!(matches!(error.source().unwrap().downcast_ref(), Some(SignError::NoRandomness)), "{error:?}");
+    // Held whole; of unknown length, and there or not; and too long to be held.
+    let slow = || Script::new([Step::Data("{".into()), Step::Yield, Step::Data("}".into())]);
+    let long = || Script::bytes(vec![7; 3 << 20]).declaring(3 << 20);
+    for body in [Script::bytes("{}").declaring(2), Script::bytes("{}"), slow(), long()] {
+        let (layer, server) = (client_layer().stream_requests(|_| true), server(&seen, |wire| answer(wire, "{}")));
+        let outcome = call(layer, post("/pay", "").map(|_| body), server).await;
+        assert_eq!((kind(&outcome), seen.count()), (Some(ClientErrorKind::Unsignable), 1));
+        let error = outcome.unwrap_err();
+        assert!(matches!(error.source().unwrap().downcast_ref(), Some(SignError::NoRandomness)), "{error:?}");
+        assert!(!error.may_have_been_sent());
+    }
 
     let signer = RequestSigner::new(Scheme::native(), support::key()).unwrap();
     let (mut head, _) = post("/pay", "{}").into_parts();

@@ -187,7 +187,8 @@ pub(super) fn can_announce(scheme: &Scheme, key: &Key, message: &Message<'_>, no
     let digest = matches!(protocol.entry(message, None), Ok(Entry::Digest(_)));
     // What it says does not matter, only in which format.
     let claim = || {
-        let dated = Dated::new(protocol, message, now).ok()?;
+        let nonce = || Short::new(protocol.nonce_encoding().spell(&[0; 16]).as_str());
+        let dated = Dated { now, time: protocol.time().spell(now)?, nonce: message.is_request().then(nonce) };
         protocol.stamp(message, &dated.stamp(key)).ok().and_then(|claim| protocol.trailer(&claim))
     };
     digest && claim().is_some()
