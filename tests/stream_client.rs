@@ -189,3 +189,18 @@ async fn n_03_a_response_flows_only_when_the_caller_asks_for_it() {
     let (answer, _) = call(layer(), Script::bytes("{}"), forged).await;
     assert_eq!(answer.unwrap_err().kind(), ClientErrorKind::BadSignature);
 }
+
+/// The verdict on a head does not wait for a body that has no end.
+#[tokio::test]
+async fn an_unsigned_answer_without_an_end_is_an_error_at_once() {
+    let shown = async |steps: fn() -> Vec<Step>| {
+        let layer = client_layer().stream_responses(|_| true);
+        let (answer, _) = call(layer, Script::bytes("{}"), move |_| Response::new(Script::new(steps()))).await;
+        let error = answer.unwrap_err();
+        assert_eq!(error.kind(), ClientErrorKind::Unsigned);
+        error.unverified_response().unwrap().body().to_vec()
+    };
+    assert_eq!(shown(|| vec![Step::Stall]).await, b"");
+    let some = || vec![Step::Yield, Step::Data("so".into()), Step::Yield, Step::Data("me".into()), Step::Stall];
+    assert_eq!(shown(some).await, b"some");
+}

@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::config::Config;
 use super::error::ClientError;
+use crate::body::declared_length;
 
 /// The most bytes that an error carries.
 const LIMIT: usize = 8 * 1024;
@@ -25,13 +26,18 @@ pin_project! {
         body: RB,
         taken: BytesMut,
         until: Duration,
+        // It may have no end: nobody waits for more than is there.
+        endless: bool,
+        // Nothing came when it was polled last.
+        waited: bool,
     }
 }
 
 impl<RB: Body> Excerpt<RB> {
     pub(super) fn new(config: &Config, error: ClientError, head: Parts, body: RB) -> Self {
         let until = config.clock.elapsed().saturating_add(config.response.deadline);
-        Self { refusal: Some((error, head)), body, taken: BytesMut::new(), until }
+        let endless = config.streams_responses.is_some() && declared_length(&head.headers, &body).is_none();
+        Self { refusal: Some((error, head)), body, taken: BytesMut::new(), until, endless, waited: false }
     }
 
     /// However the body ends, the error is the one that was there before.
@@ -47,6 +53,7 @@ impl<RB: Body> Excerpt<RB> {
             }
             match this.body.as_mut().poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
+                    *this.waited = false;
                     if let Ok(data) = frame.into_data() {
                         let room = LIMIT.saturating_sub(this.taken.len());
                         let part = data.remaining().min(room);
@@ -54,7 +61,13 @@ impl<RB: Body> Excerpt<RB> {
                     }
                 }
                 Poll::Ready(None | Some(Err(_))) => ended = true,
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending if !*this.endless => return Poll::Pending,
+                Poll::Pending if *this.waited => ended = true,
+                // What has arrived may still have to be taken from the connection, which gets one turn.
+                Poll::Pending => {
+                    *this.waited = true;
+                    break;
+                }
             }
         }
         cx.waker().wake_by_ref();

@@ -180,7 +180,8 @@ impl HmacClientLayer {
     /// response and tells how its body ended.
     ///
     /// The predicate sees heads that are authentic. Neither limit nor deadline applies, since nothing is held. For a
-    /// scheme that signs the raw body this changes nothing.
+    /// scheme that signs the raw body this changes nothing. The error about a response that is not authentic and has no
+    /// declared length shows no more of its body than is there.
     pub fn stream_responses<P>(self, predicate: P) -> Self
     where
         P: Fn(&response::Parts) -> bool + Send + Sync + 'static,
