@@ -37,7 +37,7 @@ type Answered = HmacBody<Script>;
 type Inner = BoxCloneSyncService<Request<HmacBody<Asked>>, Response<Script>, Infallible>;
 type Server = BoxCloneSyncService<Request<Asked>, Response<Answered>, Infallible>;
 
-/// A client layer over a server layer, each over a service that takes one call at a time, with budgets of one body.
+/// A client layer over a server layer, each over a service that takes one call at a time.
 struct World {
     inside: Arc<Semaphore>,
     between: Arc<Semaphore>,
@@ -63,10 +63,10 @@ impl World {
         let inner: Inner = BoxCloneSyncService::new(service);
         let inner = ConcurrencyLimit::with_semaphore(inner, Arc::clone(&inside));
         let layer = support::layer().without_replay_guard().stream_requests(|_| true).unwrap();
-        let server: Server = BoxCloneSyncService::new(layer.buffer_budget(3 * PIECE as u64).layer(inner));
+        let server: Server = BoxCloneSyncService::new(layer.layer(inner));
         let server = ConcurrencyLimit::with_semaphore(server, Arc::clone(&between));
         let layer = client_layer().stream_requests(|_| true).stream_responses(|_| true);
-        Self { inside, between, client: layer.buffer_budget(3 * PIECE as u64).layer(server) }
+        Self { inside, between, client: layer.layer(server) }
     }
 
     /// Sends a body, and reads the answer to its end.
@@ -104,7 +104,7 @@ fn p_03_dropped_at_every_poll() {
             assert_eq!(ended, polls == length);
             assert_eq!(heap.live, 0, "{pieces}: after {polls} polls");
             world.is_free();
-            // The next one takes the whole of both budgets.
+            // The next one is served.
             assert_eq!(drive(&mut world.start(), 1000).1.expect("it ends").unwrap().len(), 3 * PIECE);
             world.is_free();
         }

@@ -23,8 +23,8 @@ pub fn client_layer() -> HmacClientLayer {
     HmacClientLayer::new(Scheme::native(), super::key()).unwrap().clock(super::clock())
 }
 
-/// A request as it came, if its signature is right under this secret.
-pub fn accept_under(key_hex: &str, head: &Parts, body: &[u8]) -> Result<Wire, String> {
+/// What a request says of itself, under this secret.
+fn claimed(key_hex: &str, head: &Parts, body: &[u8]) -> Result<Wire, String> {
     let field = |name: &str| one(&head.headers, name);
     let authority = match head.uri.authority() {
         Some(authority) => authority.to_string(),
@@ -41,12 +41,30 @@ pub fn accept_under(key_hex: &str, head: &Parts, body: &[u8]) -> Result<Wire, St
             wire = wire.header(name, field(name)?);
         }
     }
+    Ok(wire)
+}
+
+fn checked(wire: Wire, head: &Parts) -> Result<Wire, String> {
     for (name, wanted) in wire.fields() {
-        if field(name)? != wanted {
+        if one(&head.headers, name)? != wanted {
             return Err(format!("{name} differs"));
         }
     }
     Ok(wire)
+}
+
+/// A request as it came, if its signature is right under this secret.
+pub fn accept_under(key_hex: &str, head: &Parts, body: &[u8]) -> Result<Wire, String> {
+    checked(claimed(key_hex, head, body)?, head)
+}
+
+/// The same for one whose MAC follows its body, beside other trailers.
+pub fn accept_streamed(head: &Parts, body: &[u8], trailers: &HeaderMap) -> Result<Wire, String> {
+    let wire = checked(claimed(KEY_HEX, head, body)?.streamed(), head)?;
+    match wire.trailers_beside(trailers) == *trailers {
+        true => Ok(wire),
+        false => Err("the trailers differ".into()),
+    }
 }
 
 pub fn accept(head: &Parts, body: &[u8]) -> Result<Wire, String> {

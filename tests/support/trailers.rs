@@ -42,7 +42,12 @@ impl Wire {
 
     /// The trailers of this request, these among them.
     pub fn trailers(&self, others: &[(&'static str, &str)]) -> HeaderMap {
-        let mut all = map(others);
+        self.trailers_beside(&map(others))
+    }
+
+    pub fn trailers_beside(&self, others: &HeaderMap) -> HeaderMap {
+        let mut all = others.clone();
+        all.remove(NAME);
         let signature = signature(&self.key_hex, &self.signature(), &self.body, &all);
         all.insert(NAME, HeaderValue::try_from(signature).unwrap());
         all
