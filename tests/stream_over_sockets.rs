@@ -9,21 +9,17 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Version};
-use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::rt::TokioExecutor;
 use support::body::{Script, Step};
 use support::net::{self, patient};
 use support::peer::accept;
+use support::reading::{reading_server, serve};
 use support::trailers::{End, NAME, ends, streaming};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use tower_hmac::{HmacBody, HmacClientLayer, HmacLayer, RejectionKind, Scheme, StreamedBody};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_hmac::{ClientError, ClientErrorKind, HmacBody, HmacClientLayer, RejectionKind, Scheme, StreamedBody};
 
 const WHOLE: &[u8] = b"one two three four";
 const VERSIONS: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
@@ -56,43 +52,6 @@ fn changes() -> Vec<(String, Vec<Step>)> {
         all.push((format!("{cut} swapped"), swapped));
     }
     all
-}
-
-async fn serve<S, B>(listener: TcpListener, service: S)
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
-    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-{
-    while let Ok((stream, _)) = listener.accept().await {
-        let service = TowerToHyperService::new(service.clone());
-        tokio::spawn(async move {
-            // A peer that breaks off ends its connection.
-            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
-/// How a handler's reading ended.
-type Ended = Result<Vec<u8>, Option<RejectionKind>>;
-
-/// A server whose handler reads all that comes, and answers 200 whatever it was.
-async fn reading_server() -> (SocketAddr, UnboundedReceiver<Ended>) {
-    let (tell, told) = mpsc::unbounded_channel();
-    let service = service_fn(move |request: Request<HmacBody<Incoming>>| {
-        let tell = tell.clone();
-        async move {
-            let flag = request.extensions().get::<StreamedBody>().unwrap().clone();
-            let outcome = match request.into_body().collect().await {
-                Ok(all) => Ok(all.to_bytes().to_vec()),
-                Err(error) => Err(error.kind()),
-            };
-            assert_eq!(outcome.is_ok(), flag.is_verified());
-            tell.send(outcome).unwrap();
-            Ok::<_, Infallible>(Response::new(Script::bytes("read")))
-        }
-    });
-    let layer = HmacLayer::new(Scheme::native(), support::key()).unwrap().stream_requests(|_| true).unwrap();
-    (net::start(|listener| serve(listener, layer.layer(service))).await, told)
 }
 
 /// Sends a request whose head is signed right, with these frames and trailers.
@@ -166,34 +125,59 @@ async fn lying_server(play: impl Fn() -> (Vec<Step>, Option<End>) + Clone + Send
     net::start(|listener| serve(listener, service)).await
 }
 
-/// What a client makes of it that reads while it comes: the bytes, or an error at any place.
-async fn read(server: SocketAddr, version: Version) -> Result<Vec<u8>, BoxError> {
-    let mut http = Client::builder(TokioExecutor::new());
-    let http = http.http2_only(version == Version::HTTP_2).pool_max_idle_per_host(0).build_http();
-    let layer = HmacClientLayer::new(Scheme::native(), support::key())?.stream_responses(|_| true);
-    let request = Request::builder().method(Method::GET).uri(format!("http://{server}/")).header("te", "trailers");
-    let response = patient(layer.layer(http).oneshot(request.body(Full::<Bytes>::default())?)).await?;
+/// What a client makes of it that reads while it comes: the bytes, or how they ended.
+async fn read(server: SocketAddr, version: Version) -> Result<Vec<u8>, Option<RejectionKind>> {
+    let response = call(server, version, |layer| layer.stream_responses(|_| true)).await.unwrap();
     let flag = response.extensions().get::<StreamedBody>().unwrap().clone();
     let read = patient(response.into_body().collect()).await;
     assert_eq!(read.is_ok(), flag.is_verified());
-    Ok(read?.to_bytes().to_vec())
+    read.map(|all| all.to_bytes().to_vec()).map_err(|error| error.kind())
+}
+
+async fn call(
+    server: SocketAddr,
+    version: Version,
+    with: impl Fn(HmacClientLayer) -> HmacClientLayer,
+) -> Result<Response<HmacBody<Incoming>>, ClientError> {
+    let mut http = Client::builder(TokioExecutor::new());
+    let http = http.http2_only(version == Version::HTTP_2).pool_max_idle_per_host(0).build_http();
+    let layer = with(HmacClientLayer::new(Scheme::native(), support::key()).unwrap());
+    let request = Request::builder().method(Method::GET).uri(format!("http://{server}/")).header("te", "trailers");
+    patient(layer.layer(http).oneshot(request.body(Full::<Bytes>::default()).unwrap())).await
 }
 
 #[tokio::test]
 async fn a_response_that_is_changed_on_the_way_is_an_error() {
+    let plays = || {
+        let plays = changes().into_iter().map(|(name, steps)| (name, steps, None));
+        plays.chain(ends().map(|(name, end)| (name.into(), frames(), Some(end))))
+    };
     let next = Arc::new(Mutex::new((Vec::new(), None)));
     let playing = Arc::clone(&next);
     let server = lying_server(move || std::mem::take(&mut *playing.lock().unwrap())).await;
+    let play = |steps, end| *next.lock().unwrap() = (steps, end);
     for version in VERSIONS {
-        let plays = changes().into_iter().map(|(name, steps)| (name, steps, None));
-        let plays = plays.chain(ends().map(|(name, end)| (name.into(), frames(), Some(end))));
-        for (name, steps, end) in plays {
-            *next.lock().unwrap() = (steps, end);
-            let outcome = read(server, version).await;
-            match &*name {
-                "nothing" => assert_eq!(outcome.unwrap(), WHOLE),
-                _ => assert!(outcome.is_err(), "{version:?}: {name} is taken for right"),
+        for ((name, steps, end), (_, again, _)) in plays().zip(plays()) {
+            play(steps, end);
+            let flowing = read(server, version).await;
+            play(again, end);
+            let whole = call(server, version, |layer| layer).await;
+            if name == "nothing" {
+                assert_eq!(flowing.unwrap(), WHOLE);
+                assert_eq!(whole.unwrap().into_body().collect().await.unwrap().to_bytes(), WHOLE);
+                continue;
             }
+            let (kind, broken) = match &*name {
+                "stripped" | "without the MAC" => (RejectionKind::Missing, false),
+                "repeated" => (RejectionKind::Malformed, false),
+                name => (RejectionKind::BodyMismatch, name.contains("broken")),
+            };
+            let kinds = match broken {
+                true => (RejectionKind::BodyError, ClientErrorKind::ResponseBody),
+                false => (kind, ClientErrorKind::BodyMismatch),
+            };
+            assert_eq!(flowing, Err(Some(kinds.0)), "{version:?}: {name}");
+            assert_eq!(whole.unwrap_err().kind(), kinds.1, "{version:?}: {name}");
         }
     }
 }

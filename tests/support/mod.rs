@@ -17,6 +17,7 @@ pub mod peer;
 pub mod peers;
 pub mod printed;
 pub mod quickstart;
+pub mod reading;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod relay;
