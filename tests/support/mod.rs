@@ -4,6 +4,7 @@
 pub mod alloc;
 pub mod bad_peer;
 pub mod body;
+pub mod chunked;
 pub mod described;
 pub mod dice;
 pub mod drive;
