@@ -88,8 +88,11 @@ impl Text {
     }
 }
 
+/// A name, and what is done to a message.
+pub type Harmless = (&'static str, fn(&mut Text));
+
 /// What may be done to a message whose MAC follows: other pieces of the same bytes.
-pub fn harmless() -> Vec<(&'static str, fn(&mut Text))> {
+pub fn harmless() -> Vec<Harmless> {
     vec![
         ("nothing", |_| {}),
         ("one chunk", |text| text.chunks = vec![text.chunks.concat()]),

@@ -40,6 +40,9 @@ pub struct Plan {
     pub seed: u64,
 }
 
+/// How long, in seconds, a claim lives: longer than any run.
+const LIFE: u64 = 3600;
+
 pub fn micros() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros() as u64
 }
@@ -151,7 +154,7 @@ pub async fn claim(guard: &RedisReplayGuard, seed: u64, message: u64) -> Event {
     let (key_id, nonce) = (KeyId::new("svc-a").unwrap(), format!("{seed}-{message}"));
     let start = micros();
     let now = start / 1_000_000;
-    let answer = match guard.claim(&ReplayClaim { key_id: &key_id, nonce: &nonce, valid_until: now + 360, now }) {
+    let answer = match guard.claim(&ReplayClaim { key_id: &key_id, nonce: &nonce, valid_until: now + LIFE, now }) {
         Answer::Ready(answer) => answer,
         Answer::Later(answer) => answer.await,
     };
