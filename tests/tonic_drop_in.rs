@@ -212,6 +212,22 @@ async fn a_signed_stream_is_watched_while_it_comes() {
     patient(watching).await.unwrap().unwrap();
 }
 
+/// An unsigned stream never ends by itself; the error about it does not wait.
+#[tokio::test]
+async fn a_server_that_signs_nothing_is_not_watched() {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status("payments", tonic_health::ServingStatus::Serving).await;
+    let server = net::start(|listener| async move {
+        let incoming = TcpIncoming::from(listener);
+        tonic::transport::Server::builder().add_service(health).serve_with_incoming(incoming).await
+    })
+    .await
+    .to_string();
+    let watching = example::watch(&server, support::key(), |_| panic!("an answer"));
+    let error = Status::from_error(patient(watching).await.unwrap_err());
+    assert_eq!((error.code(), error.message()), (Code::Unauthenticated, "the response is not signed (status 200)"));
+}
+
 #[tokio::test]
 async fn a_tonic_client_without_signatures_is_refused() {
     let channel = Channel::from_shared(format!("http://{}", server().await)).unwrap().connect().await.unwrap();
