@@ -6,11 +6,8 @@ mod support;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use http::Version;
+use support::asking::{Ended, ask};
 use support::bad_peer::{self, Play};
 use support::chunked::{Fault, Text, WHOLE, harmful, harmless, merged};
 use support::net::{self, patient};
@@ -19,8 +16,7 @@ use support::wire::Wire;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::error::TryRecvError;
-use tower::{Layer, ServiceExt};
-use tower_hmac::{ClientErrorKind, HmacClientLayer, RejectionKind, Scheme, StreamedBody};
+use tower_hmac::{ClientErrorKind, RejectionKind};
 
 fn kind(fault: Fault) -> RejectionKind {
     match fault {
@@ -114,35 +110,6 @@ async fn lying_server() -> (SocketAddr, Playing) {
     (net::start(|listener| bad_peer::serve(listener, script)).await, next)
 }
 
-/// How an answer ends for the caller.
-#[derive(Debug, PartialEq)]
-enum Ended {
-    Right(Vec<u8>),
-    /// The call failed.
-    Refused(ClientErrorKind),
-    /// The body failed, after the head was handed on.
-    Broken(Option<RejectionKind>),
-}
-
-async fn ask(server: SocketAddr, flows: bool) -> Ended {
-    let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-    let layer = HmacClientLayer::new(Scheme::native(), support::key()).unwrap().stream_responses(move |_| flows);
-    let request = Request::post(format!("http://{server}/upload")).header("te", "trailers");
-    let request = request.body(Full::<Bytes>::default()).unwrap();
-    let response = match patient(layer.layer(http).oneshot(request)).await {
-        Ok(response) => response,
-        Err(error) => return Ended::Refused(error.kind()),
-    };
-    let flag = response.extensions().get::<StreamedBody>().cloned();
-    assert_eq!(flag.is_some(), flows);
-    let read = patient(response.into_body().collect()).await;
-    assert!(flag.is_none_or(|flag| flag.is_verified() == read.is_ok()));
-    match read {
-        Ok(all) => Ended::Right(all.to_bytes().to_vec()),
-        Err(error) => Ended::Broken(error.kind()),
-    }
-}
-
 #[tokio::test]
 async fn a_response_by_hand_is_right_or_an_error() {
     let (server, next) = lying_server().await;
@@ -156,7 +123,7 @@ async fn a_response_by_hand_is_right_or_an_error() {
         let unnamed: (_, fn(&mut Text)) = ("a head that names no trailer", |text| text.without("trailer"));
         for (name, change) in harmless().into_iter().chain([unnamed]) {
             play(change);
-            assert_eq!(ask(server, flows).await, Ended::Right(WHOLE.to_vec()), "{name}");
+            assert_eq!(ask(server, Version::HTTP_11, flows).await, Ended::Right(WHOLE.to_vec()), "{name}");
         }
         let to_the_end: (_, _, fn(&mut Text)) = ("passed on as HTTP/1.0", Fault::Missing, |text| {
             text.held();
@@ -169,7 +136,7 @@ async fn a_response_by_hand_is_right_or_an_error() {
                 true => Ended::Broken(Some(kind(fault))),
                 false => Ended::Refused(ClientErrorKind::BodyMismatch),
             };
-            assert_eq!(ask(server, flows).await, wanted, "{name}");
+            assert_eq!(ask(server, Version::HTTP_11, flows).await, wanted, "{name}");
         }
         let heads: [fn(&mut Text); 3] = [
             |text| text.head[0] = "HTTP/1.1 201 Created".into(),
@@ -182,7 +149,11 @@ async fn a_response_by_hand_is_right_or_an_error() {
         ];
         for (number, head) in heads.into_iter().chain(merged()).enumerate() {
             play(head);
-            assert_eq!(ask(server, flows).await, Ended::Refused(ClientErrorKind::BadSignature), "{number}");
+            assert_eq!(
+                ask(server, Version::HTTP_11, flows).await,
+                Ended::Refused(ClientErrorKind::BadSignature),
+                "{number}"
+            );
         }
     }
 }
@@ -201,7 +172,7 @@ async fn a_response_that_is_cut_at_any_byte_is_an_error() {
                 (_, true) => Ended::Broken(Some(RejectionKind::BodyError)),
                 (_, false) => Ended::Refused(ClientErrorKind::ResponseBody),
             };
-            assert_eq!(ask(server, flows).await, wanted, "{length} of {whole}");
+            assert_eq!(ask(server, Version::HTTP_11, flows).await, wanted, "{length} of {whole}");
         }
     }
 }

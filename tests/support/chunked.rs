@@ -1,8 +1,8 @@
 //! Messages in chunks with trailers, HTTP/1.1 as text, so that each line can be what no library would send.
 
-use http::{HeaderMap, Response};
+use http::HeaderMap;
 
-use super::trailers::{NAME, map, signature, streaming};
+use super::trailers::{NAME, announced, map};
 use super::wire::Wire;
 
 /// One message, piece by piece.
@@ -39,11 +39,7 @@ impl Text {
 
     /// An answer of [`WHOLE`] whose MAC follows, beside another trailer.
     pub fn response(wire: &Wire) -> Self {
-        let head: Response<()> = streaming(wire, WHOLE, Vec::new(), |_| None).map(|_| ());
-        let signed = head.headers()["x-hmac-signature"].to_str().unwrap();
-        let mut trailers = map(&[("x-sum", "1")]);
-        let mac = signature(&wire.key_hex, &signed["v1=".len()..], WHOLE, &trailers);
-        trailers.insert(NAME, mac.parse().unwrap());
+        let (head, trailers) = announced(wire, WHOLE, map(&[("x-sum", "1")]));
         let mut lines_of_head = vec![format!("HTTP/1.1 {}", head.status())];
         lines_of_head.extend(lines(head.headers()));
         Self::new(lines_of_head, &trailers)

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 pub mod alloc;
+pub mod asking;
 pub mod bad_peer;
 pub mod body;
 pub mod chunked;

@@ -79,6 +79,21 @@ impl Wire {
     }
 }
 
+/// The head of an answer to this request whose MAC follows, and its trailers: these, and the MAC.
+pub fn announced(wire: &Wire, body: &[u8], mut all: HeaderMap) -> (Response<()>, HeaderMap) {
+    let mut response = Response::new(());
+    sign(wire, &mut response, b"");
+    let signed = wire.answer_signature(&response, &wire.timestamp, "trailer");
+    let names = all.keys().map(HeaderName::as_str).chain([NAME]).collect::<Vec<_>>().join(", ");
+    let headers = response.headers_mut();
+    headers.insert("trailer", names.parse().unwrap());
+    headers.insert("x-hmac-content-sha256", "trailer".parse().unwrap());
+    headers.insert("x-hmac-signature", signed.parse().unwrap());
+    let mac = signature(&wire.key_hex, &signed["v1=".len()..], body, &all);
+    all.insert(NAME, mac.parse().unwrap());
+    (response, all)
+}
+
 /// An answer in these frames, signed in a trailer over `body`, with these trailers made of the right ones.
 pub fn streaming(
     wire: &Wire,
@@ -86,16 +101,7 @@ pub fn streaming(
     steps: Vec<Step>,
     end: impl Fn(HeaderMap) -> Option<HeaderMap>,
 ) -> Response<Script> {
-    let mut response = Response::new(());
-    sign(&wire.clone(), &mut response, b"");
-    let signed = wire.answer_signature(&response, &wire.timestamp, "trailer");
-    let headers = response.headers_mut();
-    headers.insert("trailer", format!("x-sum, {NAME}").parse().unwrap());
-    headers.insert("x-hmac-content-sha256", "trailer".parse().unwrap());
-    headers.insert("x-hmac-signature", signed.parse().unwrap());
-    let mut all = map(&[("x-sum", "1")]);
-    let mac = signature(&wire.key_hex, &signed["v1=".len()..], body, &all);
-    all.insert(NAME, mac.parse().unwrap());
+    let (response, all) = announced(wire, body, map(&[("x-sum", "1")]));
     let steps = steps.into_iter().chain(end(all).map(Step::Trailers));
     response.map(|()| Script::new(steps))
 }
