@@ -27,6 +27,9 @@ const LINE: usize = 8;
 
 const COUNT: u64 = 0x00ff_ffff;
 
+/// Odd, and without a pattern: the golden ratio of 64 bits.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
 enum Added {
     Yes,
     Over,
@@ -101,9 +104,12 @@ impl Accounts {
     /// The first word in the lines of a key that fits.
     fn scan(&self, key: u64, fits: impl Fn(u64) -> bool) -> Option<(Account, &AtomicU64)> {
         let mut base = 0_usize;
+        // Another factor for each segment: keys that share a line in one are apart in the next.
+        let mut factor = SPREAD;
         for words in self.segments.iter().map_while(OnceLock::get) {
             let lines = words.len().wrapping_div(LINE);
-            let line = usize::try_from(key & COUNT).ok()? & lines.wrapping_sub(1);
+            let line = usize::try_from((key & COUNT).wrapping_mul(factor) >> 32).ok()? & lines.wrapping_sub(1);
+            factor = factor.wrapping_mul(SPREAD);
             let start = line.wrapping_mul(LINE);
             let found = words.iter().enumerate().skip(start).take(LINE).find(|(_, w)| fits(w.load(Ordering::Relaxed)));
             if let Some((place, word)) = found {
