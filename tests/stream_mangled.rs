@@ -14,7 +14,6 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -23,7 +22,7 @@ use support::body::{Script, Step};
 use support::dice::Dice;
 use support::net::patient;
 use support::peer::client_layer;
-use support::relay::{Io, Pair, pipe, relay, sockets};
+use support::relay::{Io, Pair, one_connection, pipe, relay, sockets};
 use tokio::runtime::Builder;
 use tower::{BoxError, Layer, Service, service_fn};
 use tower_hmac::{HmacBody, StreamedBody};
@@ -130,33 +129,19 @@ async fn exchange(plan: &Plan, near: Pair, far: Pair) -> Outcome {
     tokio::spawn(async move {
         let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(far.1), service).await;
     });
-    let answer = ask(plan, TokioIo::new(near.0)).await;
+    let answer = ask(plan, near.0).await;
     let got = got.lock().unwrap().clone();
     Outcome { got, answer, mangled: mangled.load(Ordering::SeqCst) }
 }
 
-async fn ask(plan: &Plan, io: TokioIo<Box<dyn Io>>) -> Result<(u16, Bytes), BoxError> {
+async fn ask(plan: &Plan, io: Box<dyn Io>) -> Result<(u16, Bytes), BoxError> {
     let http2 = plan.http2;
-    let io = Arc::new(Mutex::new(Some(io)));
-    let http = service_fn(move |request: Request<HmacBody<Script>>| {
-        let io = io.lock().unwrap().take().unwrap();
-        async move {
-            if http2 {
-                let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
-                tokio::spawn(connection);
-                return Ok::<_, BoxError>(sender.send_request(request).await?);
-            }
-            let (mut sender, connection) = http1::handshake(io).await?;
-            tokio::spawn(connection);
-            Ok(sender.send_request(request).await?)
-        }
-    });
     let uri = format!("http://{}/upload", support::AUTHORITY);
     let request = Request::post(uri).header("content-type", "text/plain").header("te", "trailers");
     let request = if http2 { request } else { request.header("host", support::AUTHORITY) };
     let request = request.body(plan.script(&plan.asked, plan.announced[0]))?;
     let layer = client_layer().stream_requests(|_| true).stream_responses(|_| true);
-    let response = patient(layer.layer(http).call(request)).await?;
+    let response = patient(layer.layer(one_connection(io, http2)).call(request)).await?;
     let (head, body) = response.into_parts();
     let flag = head.extensions.get::<StreamedBody>().cloned();
     let all = patient(body.collect()).await?;
