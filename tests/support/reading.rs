@@ -28,7 +28,9 @@ where
         let service = TowerToHyperService::new(service.clone());
         tokio::spawn(async move {
             // A peer that breaks off ends its connection.
-            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+            let _ = auto::Builder::new(TokioExecutor::new())
+                .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
