@@ -9,7 +9,10 @@ mod example;
 use std::error::Error;
 use std::net::SocketAddr;
 
-use http::Request;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::BodyExt;
 use support::net::{self, patient};
 use tonic::body::Body;
 use tonic::transport::server::TcpIncoming;
@@ -18,7 +21,8 @@ use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_health::server::HealthReporter;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
 use tower::ServiceBuilder;
 use tower_hmac::{ClientError, ClientErrorKind, HmacBody, HmacClientLayer, HmacLayer, Key, Scheme};
 
@@ -57,6 +61,56 @@ async fn a_call_is_signed_and_served() {
     // By default nothing unsigned is believed.
     let error = call(stranger(), "payments").await.unwrap_err();
     assert_eq!((error.code(), error.message()), (Code::Unauthenticated, "the response is not signed (status 200)"));
+}
+
+type Change = fn(Frame<Bytes>) -> Frame<Bytes>;
+
+/// A server that signs, behind something that changes the frames of its answers.
+async fn changing(change: Change) -> SocketAddr {
+    net::start(move |listener| async move {
+        let reporter = HealthReporter::new();
+        reporter.set_service_status("payments", tonic_health::ServingStatus::Serving).await;
+        let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
+        // Who watches has seen the one state that there is when the stream ends.
+        let ends = move |response: Response<HmacBody<Body>>| {
+            let mut reporter = reporter.clone();
+            tokio::spawn(async move { reporter.clear_service_status("payments").await });
+            response.map(|body| Body::new(body.map_frame(change)))
+        };
+        let signing = HmacLayer::new(Scheme::native(), support::key()).unwrap();
+        let layers = ServiceBuilder::new().map_response(ends).layer(signing);
+        let incoming = TcpIncoming::from(listener);
+        tonic::transport::Server::builder().layer(layers).add_service(health).serve_with_incoming(incoming).await
+    })
+    .await
+}
+
+/// What was changed is seen before the end, which is an error.
+#[tokio::test]
+async fn a_watched_stream_that_is_changed_ends_in_an_error() {
+    let nothing: Change = |frame| frame;
+    let message: Change = |frame| {
+        frame.map_data(|data| {
+            let mut data = data.to_vec();
+            // `SERVING` becomes `NOT_SERVING`.
+            *data.last_mut().unwrap() ^= 3;
+            data.into()
+        })
+    };
+    let beside: Change = |mut frame| {
+        frame.trailers_mut().into_iter().for_each(|all| drop(all.insert("grpc-message", "x".parse().unwrap())));
+        frame
+    };
+    let unsigned: Change = |mut frame| {
+        frame.trailers_mut().into_iter().for_each(|all| drop(all.remove("x-hmac-trailer-signature").unwrap()));
+        frame
+    };
+    let twins = [(nothing, "SERVING"), (message, "NOT_SERVING"), (beside, "SERVING"), (unsigned, "SERVING")];
+    for (at, (change, state)) in twins.into_iter().enumerate() {
+        let (server, mut seen) = (changing(change).await.to_string(), Vec::new());
+        let end = patient(example::watch(&server, support::key(), |state| seen.push(state.to_owned()))).await;
+        assert_eq!((seen, end.is_ok()), (vec![state.to_owned()], at == 0), "{at}: {end:?}");
+    }
 }
 
 /// A server that signs no trailers answers a call with an error of its own, which is unsigned.
