@@ -1,3 +1,5 @@
+//! Tower middleware that verifies HMAC-signed HTTP requests and signs the responses, for servers and clients.
+//!
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub, unused_qualifications)]

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::Full;
-use support::alloc::{Counting, measure};
+use support::alloc::{Counting, measure, so_far};
 use support::body::{Script, Step};
+use support::drive::drive;
 use support::service::{CountingGuard, Inner, send, send_to};
 use support::wire::{Wire, hex};
 use tower::{Layer, ServiceExt, service_fn};
@@ -208,16 +209,34 @@ fn a_body_of_one_byte_frames_costs_no_more_than_a_few_copies() {
         let request = Request::post("/hook").header("linear-signature", hex(&support::wire::mac("00", b"forged")));
         let request = request.body(Script::chunks(&body, size)).unwrap();
         let service = layer.clone().layer(service_fn(quiet));
-        let (response, heap) = measure(|| {
-            let mut future = Box::pin(service.oneshot(request));
-            loop {
-                if let Some(response) = future.as_mut().now_or_never() {
-                    return response.unwrap();
-                }
-            }
-        });
+        let (response, heap) =
+            measure(|| drive(&mut Box::pin(service.oneshot(request)), usize::MAX).1.unwrap().unwrap());
         assert_eq!(kind(&response), Some(RejectionKind::BadMac));
         println!("frames of {size}: {:.2} bodies at the peak", heap.peak as f64 / SIZE as f64);
         assert!(heap.peak < 7 * SIZE as i64 / 2, "frames of {size}: {} bytes", heap.peak);
     }
+}
+
+/// Whatever had to be done with it before: once the service has let it go, it is gone.
+#[test]
+fn a_body_that_the_service_has_dropped_is_held_by_nobody() {
+    const SIZE: usize = 1 << 20;
+    let layer = HmacLayer::new(webhook::linear(), key()).unwrap().clock(support::clock());
+    let held = Arc::new(AtomicUsize::new(usize::MAX));
+    let seen = Arc::clone(&held);
+    let service = layer.layer(service_fn(move |request: Request<HmacBody<Script>>| {
+        drop(request);
+        seen.store(so_far().live as usize, Ordering::SeqCst);
+        async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
+    }));
+    let time = support::NOW * 1000;
+    let (response, heap) = measure(|| {
+        let body = format!("{{\"webhookTimestamp\":{time},\"text\":\"{}\"}}", "x".repeat(SIZE)).into_bytes();
+        let request = Request::post("/hook").header("linear-signature", hex(&support::wire::mac(&hex(SECRET), &body)));
+        let request = request.body(Script::bytes(body)).unwrap();
+        drive(&mut Box::pin(service.clone().oneshot(request)), usize::MAX).1.unwrap().unwrap()
+    });
+    assert_eq!(kind(&response), None);
+    let held = held.load(Ordering::SeqCst);
+    assert!(heap.peak > SIZE as i64 && held < SIZE / 64, "{held} bytes are held, {} were", heap.peak);
 }

@@ -73,7 +73,7 @@ impl Intake {
         match &mut self.way {
             Way::Macs | Way::Pass => look(&seen),
             Way::Hash(hash) => look(&Seen { sha256: hash.end(), ..seen }),
-            Way::Keep(kept) => match kept.all() {
+            Way::Keep(kept) => match std::mem::take(kept).all() {
                 [one] => look(&Seen { whole: one, ..seen }),
                 several => look(&Seen { whole: &several.concat(), ..seen }),
             },

@@ -117,6 +117,8 @@ impl Admission {
                     let authentic = verifying.end(head, trailers.as_mut())?;
                     frames.set_trailers(trailers);
                     self.admitted = Some((authentic, Load::Whole(frames)));
+                    // What was kept of the body, and who sent it, go now: the service may take its time.
+                    (self.verifying, self.collector) = (None, None);
                     source.clear();
                     return Poll::Ready(Ok(()));
                 }

@@ -135,7 +135,7 @@ where
         if let Some(gathering) = this.gathering {
             return gathering.poll(config, cx);
         }
-        let (Some((collector, signing)), Some(body)) = (this.whole, this.body.as_mut().as_pin_mut()) else {
+        let (Some((collector, signing)), Some(body)) = (this.whole.as_mut(), this.body.as_mut().as_pin_mut()) else {
             return Poll::Pending;
         };
         let take = &mut |frame: &Bytes, step: &[u8]| signing.take(step, |step| frame.slice_ref(step));
@@ -149,6 +149,7 @@ where
             }
         }
         let Some(head) = this.head.take() else { return Poll::Pending };
+        *this.whole = None;
         Poll::Ready(Ok(Response::from_parts(head, HmacBody::buffered(frames))))
     }
 }

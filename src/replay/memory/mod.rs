@@ -58,7 +58,8 @@ impl MemoryReplayGuard {
     }
 
     /// A guard for this many live entries: at least the requests that all callers make within the tolerance (past,
-    /// future and a minute of skew). One key may take them all: see [`per_key`](Self::per_key).
+    /// future and a minute of skew). One key may take them all: see [`per_key`](Self::per_key). No guard holds more than
+    /// some 260 million, whatever is said here.
     ///
     /// # Errors
     ///

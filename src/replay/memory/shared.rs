@@ -96,7 +96,10 @@ impl Shared {
             self.accounts.give(account);
             return Some(Claimed::Full);
         }
-        shard.insert(name, until, account)?;
+        if shard.insert(name, until, account).is_none() {
+            self.give(Some(account));
+            return Some(Claimed::Full);
+        }
         Some(Claimed::Fresh)
     }
 
