@@ -46,6 +46,77 @@ async fn a_claim_is_one_round_trip_and_one_command() {
 }
 
 #[tokio::test]
+async fn a_claim_that_waits_for_replicas_is_two_commands_and_counts_them() {
+    // What the second command is answered with, for one replica that is wanted.
+    let cases = [
+        (":1", Claimed::Fresh),
+        (":2", Claimed::Fresh),
+        (":0", Claimed::Unavailable),
+        (":-1", Claimed::Unavailable),
+        ("+OK", Claimed::Unavailable),
+        ("$1\r\n1", Claimed::Unavailable),
+        ("*1\r\n:1", Claimed::Unavailable),
+        ("$-1", Claimed::Unavailable),
+        ("-ERR unknown command 'WAIT'", Claimed::Unavailable),
+    ];
+    for (heard, outcome) in cases {
+        let set = Arc::new(AtomicUsize::new(0));
+        let server = Scripted::start(move |words| match (&*words[0], set.load(Ordering::SeqCst)) {
+            ("SET", 0) => {
+                set.store(1, Ordering::SeqCst);
+                Play::Say(b"+OK\r\n".to_vec())
+            }
+            ("SET", _) => Play::Say(b"$-1\r\n".to_vec()),
+            _ => Play::Say(format!("{heard}\r\n").into_bytes()),
+        });
+        let server = server.await;
+        let guard = guard(&server).replicas(1);
+        assert_eq!(claim(&guard, "one").await, outcome, "{heard}");
+        assert_eq!(claim(&guard, "one").await, Claimed::Seen, "{heard}");
+        let commands = server.commands();
+        assert_eq!([&*commands[0][0], &*commands[2][0]], ["SET", "SET"]);
+        assert_eq!([&commands[1], &commands[3]], [&["WAIT", "1", "4000"]; 2]);
+    }
+    // A claim that fails is not saved by its replicas.
+    let refusing = Scripted::start(|words| match &*words[0] {
+        "SET" => Play::Say(b"-OOM command not allowed\r\n".to_vec()),
+        _ => Play::Say(b":1\r\n".to_vec()),
+    });
+    assert_eq!(claim(&guard(&refusing.await).replicas(1), "one").await, Claimed::Unavailable);
+}
+
+#[tokio::test]
+async fn a_redis_that_cannot_serve_is_an_error_at_the_start() {
+    let cases = [
+        ("-LOADING Redis is loading the dataset in memory", false),
+        ("-NOAUTH Authentication required.", false),
+        ("-MASTERDOWN Link with MASTER is down", false),
+        // Services that are managed say so to CONFIG.
+        ("-ERR unknown command 'CONFIG'", true),
+        ("-NOPERM this user has no permissions to run the 'config|get' command", true),
+    ];
+    for (answer, served) in cases {
+        let server = Scripted::saying(&format!("{answer}\r\n")).await;
+        let result = RedisReplayGuard::connect(&server.url()).await;
+        assert_eq!(result.is_ok(), served, "{answer}: {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn x_06_a_primary_that_was_demoted_is_left() {
+    for (answer, connections) in [("-READONLY You can't write against a read only replica.", 2), ("-OOM no", 1)] {
+        let server = Scripted::saying(&format!("{answer}\r\n")).await;
+        let guard = guard(&server);
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(1500) {
+            assert_eq!(claim(&guard, "one").await, Claimed::Unavailable);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(server.connections.load(Ordering::SeqCst), connections, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn i_14_50_claims_at_once_share_one_connection() {
     let server = Scripted::saying("+OK\r\n").await;
     let guard = guard(&server);

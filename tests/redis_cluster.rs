@@ -13,17 +13,22 @@ use tower_hmac::replay::{RedisReplayGuard, conformance};
 
 const SEED: u64 = 1;
 
-/// Three nodes that share the slots; a dead one takes its own with it, and no more.
-async fn cluster() -> Option<[Redis; 3]> {
+/// Three nodes that share the slots, each with so many replicas; a dead one takes its own with it, and no more.
+async fn cluster(replicas: usize) -> Option<Vec<Redis>> {
     if !tools::found(&["redis-cli"]) {
         return None;
     }
     let options =
         ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no"];
-    let nodes = [Redis::start(&options)?, Redis::start(&options)?, Redis::start(&options)?];
+    let nodes: Vec<_> = (0..3 * (1 + replicas)).map(|_| Redis::start(&options)).collect::<Option<_>>()?;
     let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port()));
     let mut command = Command::new("redis-cli");
-    command.args(["--cluster", "create"]).args(addresses).args(["--cluster-replicas", "0", "--cluster-yes"]);
+    command
+        .args(["--cluster", "create"])
+        .args(addresses)
+        .arg("--cluster-replicas")
+        .arg(replicas.to_string())
+        .arg("--cluster-yes");
     assert!(command.stdout(Stdio::null()).status().unwrap().success());
     let start = Instant::now();
     let ready = |node: &Redis| node.ask::<String>(&["CLUSTER", "INFO"]).unwrap().contains("cluster_state:ok");
@@ -36,7 +41,7 @@ async fn cluster() -> Option<[Redis; 3]> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claims_replays_and_the_loss_of_a_node() {
-    let Some(mut nodes) = cluster().await else { return };
+    let Some(mut nodes) = cluster(0).await else { return };
     // One of them knows the others.
     let guard = RedisReplayGuard::connect_cluster(&[&nodes[0].url()]).await.unwrap();
     conformance(&guard, now()).await.unwrap();
@@ -86,8 +91,30 @@ async fn claims_replays_and_the_loss_of_a_node() {
 
 #[tokio::test]
 async fn i_06_a_node_that_evicts_is_enough_to_refuse_the_cluster() {
-    let Some(nodes) = cluster().await else { return };
+    let Some(nodes) = cluster(0).await else { return };
     nodes[1].ask::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).unwrap();
     let error = RedisReplayGuard::connect_cluster(&[&nodes[0].url()]).await.unwrap_err();
     assert!(error.to_string().contains("allkeys-lru"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_waits_for_the_replica_of_its_node() {
+    let Some(nodes) = cluster(1).await else { return };
+    let guard = RedisReplayGuard::connect_cluster(&[&nodes[0].url()]).await.unwrap().replicas(1);
+    let start = Instant::now();
+    while guard.check().await.is_err() {
+        assert!(start.elapsed() < Duration::from_secs(10), "no replicas");
+    }
+    for message in 0..30 {
+        assert_eq!(claim(&guard, SEED, message).await.outcome, ACCEPTED);
+    }
+    for message in 0..30 {
+        assert_eq!(claim(&guard, SEED, message).await.outcome, SEEN);
+    }
+    // Two replicas are more than there are.
+    let guard = guard.replicas(2);
+    guard.check().await.unwrap_err();
+    for message in 30..33 {
+        assert_eq!(claim(&guard, SEED, message).await.outcome, UNAVAILABLE);
+    }
 }

@@ -6,7 +6,7 @@ use redis::aio::ConnectionLike;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
-use redis::{Cmd, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisResult, Value};
 
 use super::link::Link;
 
@@ -23,13 +23,18 @@ impl Cluster {
 impl Link for Cluster {
     fn send(&self, command: Cmd) -> BoxFuture<'static, RedisResult<Value>> {
         let mut connection = self.0.clone();
-        async move { connection.req_packed_command(&command).await }.boxed()
+        async move { connection.req_packed_command(&command).await?.extract_error() }.boxed()
+    }
+
+    fn send_together(&self, commands: Pipeline) -> BoxFuture<'static, RedisResult<Vec<Value>>> {
+        let mut connection = self.0.clone();
+        async move { connection.req_packed_commands(&commands, 0, commands.len()).await }.boxed()
     }
 
     fn send_to_all(&self, command: Cmd) -> BoxFuture<'static, RedisResult<Value>> {
         let mut connection = self.0.clone();
         let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-        async move { connection.route_command(command, all).await }.boxed()
+        async move { connection.route_command(command, all).await?.extract_error() }.boxed()
     }
 
     /// A node that is silent says nothing about the others.

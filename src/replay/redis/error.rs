@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
-use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// A Redis that cannot be reached, or that would forget entries.
+/// A Redis that cannot be reached, that would forget entries, or that has too few replicas.
 #[derive(Debug)]
 pub struct RedisGuardError(Fault);
 
@@ -14,6 +14,7 @@ enum Fault {
     Redis(RedisError),
     Late,
     Evicts(String),
+    Replicas { found: i64, wanted: u16 },
 }
 
 impl RedisGuardError {
@@ -23,6 +24,10 @@ impl RedisGuardError {
 
     pub(super) fn evicts(policy: String) -> Self {
         Self(Fault::Evicts(policy))
+    }
+
+    pub(super) fn replicas(found: i64, wanted: u16) -> Self {
+        Self(Fault::Replicas { found, wanted })
     }
 }
 
@@ -40,6 +45,9 @@ impl fmt::Display for RedisGuardError {
             Fault::Evicts(policy) => {
                 write!(f, "Redis would evict replay entries: maxmemory-policy is {policy:?}, but must be noeviction")
             }
+            Fault::Replicas { found, wanted } => {
+                write!(f, "Redis has too few replicas: {found}, but every claim waits for {wanted}")
+            }
         }
     }
 }
@@ -48,34 +56,15 @@ impl Error for RedisGuardError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Fault::Redis(error) => Some(error),
-            Fault::Late | Fault::Evicts(_) => None,
+            Fault::Late | Fault::Evicts(_) | Fault::Replicas { .. } => None,
         }
     }
 }
 
-/// Every text that follows `maxmemory-policy`, whichever shape the answer has: a cluster gives one for each node.
-pub(super) fn policies(value: &Value) -> Vec<String> {
-    let mut texts = Vec::new();
-    flatten(value, &mut texts);
-    let follow = texts.windows(2).filter(|pair| pair.first().is_some_and(|name| name == "maxmemory-policy"));
-    follow.filter_map(|pair| pair.get(1).cloned()).collect()
-}
-
-fn flatten(value: &Value, texts: &mut Vec<String>) {
-    match value {
-        Value::BulkString(bytes) => texts.push(String::from_utf8_lossy(bytes).into_owned()),
-        Value::SimpleString(text) => texts.push(text.clone()),
-        Value::Array(values) => values.iter().for_each(|value| flatten(value, texts)),
-        Value::Map(pairs) => pairs.iter().for_each(|(name, value)| {
-            flatten(name, texts);
-            flatten(value, texts);
-        }),
-        _ => {}
-    }
-}
-
-/// Managed services answer so to `CONFIG`: an unknown command, or one that this user may not send.
-pub(super) fn is_forbidden(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ResponseError | ServerErrorKind::NoPerm))
-        || error.code() == Some("NOPERM")
+/// Nobody is there who could take a claim: the connection is lost, leads to what is a primary no more, or to one that
+/// its replicas have left.
+pub(super) fn is_absent(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+        || super::replicas::are_too_few(error)
 }

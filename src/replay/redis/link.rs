@@ -6,12 +6,15 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, RedisResult, Value};
+use redis::{Client, Cmd, Pipeline, RedisResult, Value};
 
 /// Sends commands to whichever Redis there is.
 pub(super) trait Link: Send + Sync + 'static {
-    /// Sends a command once. The future may be dropped at any await: its answer is then thrown away when it comes.
+    /// Sends a command once; an error that Redis answers is an error. The future may be dropped at any await: its answer is then thrown away when it comes.
     fn send(&self, command: Cmd) -> BoxFuture<'static, RedisResult<Value>>;
+
+    /// Sends commands in one go to the node that the first is for. Each has an answer of its own, which may be an error.
+    fn send_together(&self, commands: Pipeline) -> BoxFuture<'static, RedisResult<Vec<Value>>>;
 
     /// Sends a command to every node that may be given entries.
     fn send_to_all(&self, command: Cmd) -> BoxFuture<'static, RedisResult<Value>> {
@@ -39,6 +42,10 @@ impl Single {
         let manager = manager(&client)?;
         Ok(Self { client, manager: Mutex::new(manager) })
     }
+
+    fn manager(&self) -> ConnectionManager {
+        self.manager.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Connects when it is used first, and by itself again when the connection is lost: soon, but not all nodes at once.
@@ -54,8 +61,13 @@ fn manager(client: &Client) -> RedisResult<ConnectionManager> {
 
 impl Link for Single {
     fn send(&self, command: Cmd) -> BoxFuture<'static, RedisResult<Value>> {
-        let mut manager = self.manager.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        async move { manager.req_packed_command(&command).await }.boxed()
+        let mut manager = self.manager();
+        async move { manager.req_packed_command(&command).await?.extract_error() }.boxed()
+    }
+
+    fn send_together(&self, commands: Pipeline) -> BoxFuture<'static, RedisResult<Vec<Value>>> {
+        let mut manager = self.manager();
+        async move { manager.req_packed_commands(&commands, 0, commands.len()).await }.boxed()
     }
 
     fn renew(&self) {

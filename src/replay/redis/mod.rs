@@ -1,10 +1,12 @@
 //! The guard of several processes.
 
+mod check;
 #[cfg(feature = "redis-cluster")]
 mod cluster;
 mod error;
 mod health;
 mod link;
+mod replicas;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +29,7 @@ use crate::mac::BodyHash;
 ///
 /// Redis must forget nothing on its own: `maxmemory-policy noeviction`, which is checked where `CONFIG GET` is allowed.
 /// A message may pass twice if Redis loses a write that it acknowledged: after a crash without `appendfsync always`, or
-/// in a failover. Give the guard a database or a [`prefix`](Self::prefix) of its own for each application and stage.
+/// in a failover without [`replicas`](Self::replicas). Give the guard a database or a [`prefix`](Self::prefix) of its own for each application and stage.
 ///
 /// With [`AtLeastOnce`](super::AtLeastOnce) a lease is settled by a second command, `EVAL`.
 ///
@@ -50,6 +52,7 @@ pub struct RedisReplayGuard {
     health: Arc<Health>,
     prefix: Arc<str>,
     deadline: Duration,
+    replicas: u16,
 }
 
 /// How long a process waits for Redis when it starts.
@@ -104,30 +107,45 @@ impl RedisReplayGuard {
         Self { deadline, ..self }
     }
 
+    /// Sets how many replicas must have a claim before it counts. Default: 0. With fewer: status 503.
+    ///
+    /// Then a message does not pass twice after a failover to one that has them all: with one replica, after any; with
+    /// more, if all are asked for, or if the one that has most is promoted, as Sentinel and clusters try to.
+    ///
+    /// `SET` and `WAIT` are sent together, and a connection that waits does nothing else: claims follow each other at the
+    /// pace at which replicas answer, each within four fifths of the [`deadline`](Self::deadline).
+    /// [`check`](Self::check) counts the replicas.
+    ///
+    /// ```no_run
+    /// # use tower_hmac::replay::RedisReplayGuard;
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let guard = RedisReplayGuard::connect("redis://127.0.0.1/").await?.replicas(1);
+    /// guard.check().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn replicas(self, replicas: u16) -> Self {
+        Self { replicas, ..self }
+    }
+
     /// Asks whether Redis answers and, where `CONFIG GET` is allowed, whether it keeps what it is given: for a start, or
     /// for a health check.
     ///
     /// # Errors
     ///
-    /// When it does not answer within five seconds, or when it may evict entries.
+    /// When it does not answer within five seconds, when it may evict entries, or when it has too few replicas.
     pub async fn check(&self) -> Result<(), RedisGuardError> {
-        let mut command = redis::cmd("CONFIG");
-        command.arg("GET").arg("maxmemory-policy");
-        let answer = tokio::time::timeout(PATIENCE, self.link.send_to_all(command)).await;
-        match answer.map_err(|_| RedisGuardError::late())? {
-            Ok(value) => match error::policies(&value).into_iter().find(|policy| policy != "noeviction") {
-                Some(policy) => Err(RedisGuardError::evicts(policy)),
-                None => Ok(()),
-            },
-            // An answer: that the command is not for us.
-            Err(error) if error::is_forbidden(&error) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        let checks = async {
+            check::policy(&*self.link).await?;
+            check::replicas(&*self.link, self.replicas).await
+        };
+        tokio::time::timeout(PATIENCE, checks).await.map_err(|_| RedisGuardError::late())?
     }
 
     fn over(link: impl Link) -> Self {
         let (prefix, deadline) = ("tower-hmac:1:".into(), Duration::from_millis(250));
-        Self { link: Arc::new(link), health: Arc::default(), prefix, deadline }
+        Self { link: Arc::new(link), health: Arc::default(), prefix, deadline, replicas: 0 }
     }
 
     /// Prefix and digest: no text of a message can be another key, or choose a node of a cluster.
@@ -147,30 +165,29 @@ impl RedisReplayGuard {
         }
         let mut command = redis::cmd("SET");
         command.arg(self.name(claim)).arg(value).arg("NX").arg("PX").arg(life(until, claim.now));
-        let answer = self.send(command);
+        let answer = self.send(command, self.replicas);
         Answer::later(async move { claimed(answer.await.as_ref()) })
     }
 
     /// Sends one command, once. `None` when there was no answer, or one that says that Redis is not itself.
-    fn send(&self, command: Cmd) -> impl Future<Output = Option<Value>> + Send + use<> {
+    fn send(&self, command: Cmd, replicas: u16) -> impl Future<Output = Option<Value>> + Send + use<> {
         let (link, health, deadline) = (Arc::clone(&self.link), Arc::clone(&self.health), self.deadline);
         async move {
             let mut attempt = health.begin()?;
-            let answer = tokio::time::timeout(deadline, link.send(command)).await;
-            match answer {
+            let answer = match replicas {
+                0 => link.send(command),
+                _ => replicas::send(&*link, command, replicas, deadline.mul_f64(0.8)),
+            };
+            match tokio::time::timeout(deadline, answer).await {
                 Ok(Ok(value)) => {
                     attempt.answered();
                     Some(value)
                 }
-                Ok(Err(error)) if error.is_io_error() => {
-                    attempt.failed(&*link);
-                    None
-                }
-                Ok(Err(_)) => {
+                Ok(Err(error)) if !error::is_absent(&error) => {
                     attempt.answered();
                     None
                 }
-                Err(_) => {
+                Ok(Err(_)) | Err(_) => {
                     attempt.failed(&*link);
                     None
                 }
@@ -208,7 +225,7 @@ impl ReplayGuard for RedisReplayGuard {
         };
         let mut command = redis::cmd("EVAL");
         command.arg(SETTLE).arg(1).arg(self.name(claim)).arg(holder(lease)).arg(life);
-        let answer = self.send(command);
+        let answer = self.send(command, 0);
         Answer::later(async move { drop(answer.await) })
     }
 }
@@ -228,6 +245,7 @@ impl fmt::Debug for RedisReplayGuard {
         f.debug_struct("RedisReplayGuard")
             .field("prefix", &self.prefix)
             .field("deadline", &self.deadline)
+            .field("replicas", &self.replicas)
             .finish_non_exhaustive()
     }
 }
