@@ -114,7 +114,7 @@ async fn services_of_one_layer_share_the_budget_and_others_do_not() {
     }
 }
 
-/// A body of two frames; before each, and before its end, `by` passes.
+/// A body of two frames; before each, and before its end, `by` passes while nobody polls.
 fn slow(clock: &ManualClock, by: Duration, body: &'static str) -> Script {
     let wait = || {
         let clock = clock.clone();
@@ -122,7 +122,7 @@ fn slow(clock: &ManualClock, by: Duration, body: &'static str) -> Script {
     };
     let (first, second) = body.as_bytes().split_at(body.len() / 2);
     let data = |bytes| Step::Data(Bytes::from_static(bytes));
-    Script::new([wait(), data(first), wait(), data(second), wait()])
+    Script::new([Step::Yield, wait(), Step::Yield, data(first), wait(), Step::Yield, data(second), wait(), Step::Yield])
 }
 
 #[tokio::test]

@@ -117,7 +117,8 @@ async fn n_04_a_response_has_a_limit_a_deadline_and_a_share_of_the_budget() {
         let slow = move |wire: &Wire| {
             let later = later.clone();
             let pause = Step::Do(Box::new(move || later.advance(Duration::from_secs(seconds))));
-            answer(wire, "{}").map(|_| Script::new([pause, Step::Data(Bytes::from_static(b"{}"))]))
+            answer(wire, "{}")
+                .map(|_| Script::new([Step::Yield, pause, Step::Yield, Step::Data(Bytes::from_static(b"{}"))]))
         };
         assert_eq!(kind(&through(client_layer().clock(clock), slow).await), wanted);
     }

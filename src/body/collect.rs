@@ -26,7 +26,7 @@ pub(super) const FRAMES_PER_POLL: usize = 32;
 pub(crate) struct Limits {
     /// In bytes.
     pub(crate) size: u64,
-    /// From the first poll to the last frame.
+    /// From the first poll that has to wait to the last frame.
     pub(crate) deadline: Duration,
 }
 
@@ -44,27 +44,51 @@ pub(crate) enum Fault {
 pub(crate) struct Collector {
     frames: Frames,
     left: u64,
-    until: Duration,
+    deadline: Duration,
+    /// Nobody has waited for the body as long as there is none.
+    until: Option<Duration>,
     /// The frame that is being hashed, and how far.
     current: Option<(Bytes, usize)>,
 }
 
 impl Collector {
-    /// Begins now. A body that declares more than the limit is refused before it is polled.
-    pub(crate) fn new(body: &impl Body, limits: Limits, budget: &Budget, clock: &dyn Clock) -> Result<Self, Fault> {
+    /// A body that declares more than the limit is refused before it is polled.
+    pub(crate) fn new(body: &impl Body, limits: Limits, budget: &Budget) -> Result<Self, Fault> {
         if body.size_hint().lower() > limits.size {
             return Err(Fault::TooLarge);
         }
-        let until = clock.elapsed().saturating_add(limits.deadline);
-        Ok(Self { frames: Frames::holding(budget.permit()), left: limits.size, until, current: None })
+        let Limits { size: left, deadline } = limits;
+        Ok(Self { frames: Frames::holding(budget.permit()), left, deadline, until: None, current: None })
     }
 
-    /// Reads on, to the end; trailers stay with the frames. `take` sees every byte once, in order: the frame, and the part of it that is next.
+    /// Reads on, to the end; trailers stay with the frames. `take` sees every byte once, in order: the frame, and the part
+    /// of it that is next.
     pub(crate) fn poll<B>(
+        &mut self,
+        body: Pin<&mut B>,
+        cx: &mut Context<'_>,
+        clock: &dyn Clock,
+        take: &mut dyn FnMut(&Bytes, &[u8]),
+    ) -> Poll<Result<Frames, Fault>>
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        if self.until.is_some_and(|until| clock.elapsed() > until) {
+            return Poll::Ready(Err(Fault::Late));
+        }
+        let read = self.read(body, cx, take);
+        // A body that is there needs no clock.
+        if read.is_pending() && self.until.is_none() {
+            self.until = Some(clock.elapsed().saturating_add(self.deadline));
+        }
+        read
+    }
+
+    fn read<B>(
         &mut self,
         mut body: Pin<&mut B>,
         cx: &mut Context<'_>,
-        clock: &dyn Clock,
         take: &mut dyn FnMut(&Bytes, &[u8]),
     ) -> Poll<Result<Frames, Fault>>
     where
@@ -86,9 +110,6 @@ impl Collector {
                 self.frames.push(frame);
             }
             let next = ready!(body.as_mut().poll_frame(cx));
-            if clock.elapsed() > self.until {
-                return Poll::Ready(Err(Fault::Late));
-            }
             let Some(result) = next else { return Poll::Ready(Ok(mem::take(&mut self.frames))) };
             let frame = result.map_err(|error| broken(error.into()))?;
             match frame.into_data() {

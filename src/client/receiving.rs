@@ -120,7 +120,7 @@ where
             Err(checked) => checked,
         };
     }
-    match Collector::new(&body, config.response, &config.budget, &*config.clock) {
+    match Collector::new(&body, config.response, &config.budget) {
         Ok(collector) => Ok(Plan::Verify(Receiving { head: Some(head), body, checked, collector, proof: Some(proof) })),
         Err(error) => Err(fault(error).with_response(head, Bytes::new())),
     }

@@ -112,7 +112,7 @@ where
                 *this.step = Step::Gather(signing, Gather::new(body, &config.budget));
                 continue;
             }
-            let collector = Collector::new(body, config.request, &config.budget, &*config.clock);
+            let collector = Collector::new(body, config.request, &config.budget);
             *this.step = Step::Body(signing, collector.map_err(fault)?);
         }
     }

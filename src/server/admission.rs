@@ -137,7 +137,7 @@ impl Admission {
                 };
             }
             let budget = if checked.key().is_some() { &config.budget } else { &config.open_budget };
-            let collector = Collector::new(body, config.request, budget, &*config.clock);
+            let collector = Collector::new(body, config.request, budget);
             self.collector = Some(collector.map_err(|fault| refused(fault, &checked))?);
             self.verifying = Some(checked);
             self.stage = Stage::Body;

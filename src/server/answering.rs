@@ -116,8 +116,7 @@ where
                 *this.gathering = Some(Box::new(gathering));
             }
             Plan::Read => {
-                let collector =
-                    Collector::new(&body, config.response, &config.budget, &*config.clock).map_err(fault)?;
+                let collector = Collector::new(&body, config.response, &config.budget).map_err(fault)?;
                 *this.whole = Some((collector, open(config, &head, &exchange)?));
                 (*this.head, *this.exchange) = (Some(head), Some(exchange));
                 this.body.set(Some(body));

@@ -148,8 +148,10 @@ impl Format {
             Some(_) => Err(RejectionKind::Malformed),
         })?;
         let text: &[u8] = one.ok_or(RejectionKind::Missing)?;
-        let good = (1..=256).contains(&text.len()) && text.iter().all(|b| b.is_ascii_graphic() || *b == b' ');
-        str::from_utf8(text).ok().filter(|_| good).ok_or(RejectionKind::Malformed)
+        // Without a short cut, which keeps it in the vector unit.
+        let visible = text.iter().fold(true, |all, b| all & (b' '..=b'~').contains(b));
+        let good = visible && (1..=256).contains(&text.len());
+        good.then(|| str::from_utf8(text).ok()).flatten().ok_or(RejectionKind::Malformed)
     }
 
     /// Whether a text stays apart from its neighbours in the string to sign.
