@@ -9,30 +9,17 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use support::body::Script;
-use support::scripted::{Play, Scripted};
+use support::scripted::{Play, Scripted, claim};
 use support::service::Inner;
 use support::wire::Wire;
-use support::{KEY_ID, NOW};
 use tower::{Layer, ServiceExt};
-use tower_hmac::replay::{Claimed, RedisReplayGuard, ReplayClaim, ReplayGuard};
-use tower_hmac::{Answer, KeyId, RejectionKind};
-
-async fn claim(guard: &RedisReplayGuard, nonce: &str) -> Claimed {
-    let key_id = KeyId::new(KEY_ID).unwrap();
-    match guard.claim(&ReplayClaim { key_id: &key_id, nonce, valid_until: NOW + 360, now: NOW }) {
-        Answer::Ready(claimed) => claimed,
-        Answer::Later(claimed) => claimed.await,
-    }
-}
-
-fn guard(server: &Scripted) -> RedisReplayGuard {
-    RedisReplayGuard::lazy(&server.url()).unwrap().deadline(Duration::from_secs(5))
-}
+use tower_hmac::RejectionKind;
+use tower_hmac::replay::{Claimed, RedisReplayGuard};
 
 #[tokio::test]
 async fn a_claim_is_one_round_trip_and_one_command() {
     let server = Scripted::saying("+OK\r\n").await;
-    let guard = guard(&server);
+    let guard = server.guard();
     for n in 0..100 {
         assert_eq!(claim(&guard, &n.to_string()).await, Claimed::Fresh);
     }
@@ -43,46 +30,6 @@ async fn a_claim_is_one_round_trip_and_one_command() {
         assert_eq!([set, value, nx, px, life].map(|word| &**word), ["SET", "1", "NX", "PX", "361000"]);
         assert!(key.starts_with("tower-hmac:1:"));
     }
-}
-
-#[tokio::test]
-async fn a_claim_that_waits_for_replicas_is_two_commands_and_counts_them() {
-    // What the second command is answered with, for one replica that is wanted.
-    let cases = [
-        (":1", Claimed::Fresh),
-        (":2", Claimed::Fresh),
-        (":0", Claimed::Unavailable),
-        (":-1", Claimed::Unavailable),
-        ("+OK", Claimed::Unavailable),
-        ("$1\r\n1", Claimed::Unavailable),
-        ("*1\r\n:1", Claimed::Unavailable),
-        ("$-1", Claimed::Unavailable),
-        ("-ERR unknown command 'WAIT'", Claimed::Unavailable),
-    ];
-    for (heard, outcome) in cases {
-        let set = Arc::new(AtomicUsize::new(0));
-        let server = Scripted::start(move |words| match (&*words[0], set.load(Ordering::SeqCst)) {
-            ("SET", 0) => {
-                set.store(1, Ordering::SeqCst);
-                Play::Say(b"+OK\r\n".to_vec())
-            }
-            ("SET", _) => Play::Say(b"$-1\r\n".to_vec()),
-            _ => Play::Say(format!("{heard}\r\n").into_bytes()),
-        });
-        let server = server.await;
-        let guard = guard(&server).replicas(1);
-        assert_eq!(claim(&guard, "one").await, outcome, "{heard}");
-        assert_eq!(claim(&guard, "one").await, Claimed::Seen, "{heard}");
-        let commands = server.commands();
-        assert_eq!([&*commands[0][0], &*commands[2][0]], ["SET", "SET"]);
-        assert_eq!([&commands[1], &commands[3]], [&["WAIT", "1", "4000"]; 2]);
-    }
-    // A claim that fails is not saved by its replicas.
-    let refusing = Scripted::start(|words| match &*words[0] {
-        "SET" => Play::Say(b"-OOM command not allowed\r\n".to_vec()),
-        _ => Play::Say(b":1\r\n".to_vec()),
-    });
-    assert_eq!(claim(&guard(&refusing.await).replicas(1), "one").await, Claimed::Unavailable);
 }
 
 #[tokio::test]
@@ -106,7 +53,7 @@ async fn a_redis_that_cannot_serve_is_an_error_at_the_start() {
 async fn x_06_a_primary_that_was_demoted_is_left() {
     for (answer, connections) in [("-READONLY You can't write against a read only replica.", 2), ("-OOM no", 1)] {
         let server = Scripted::saying(&format!("{answer}\r\n")).await;
-        let guard = guard(&server);
+        let guard = server.guard();
         let start = Instant::now();
         while start.elapsed() < Duration::from_millis(1500) {
             assert_eq!(claim(&guard, "one").await, Claimed::Unavailable);
@@ -119,7 +66,7 @@ async fn x_06_a_primary_that_was_demoted_is_left() {
 #[tokio::test]
 async fn i_14_50_claims_at_once_share_one_connection() {
     let server = Scripted::saying("+OK\r\n").await;
-    let guard = guard(&server);
+    let guard = server.guard();
     let answers = join_all((0..50).map(async |n| claim(&guard.clone(), &n.to_string()).await)).await;
     assert!(answers.iter().all(|answer| *answer == Claimed::Fresh));
     assert_eq!((server.connections.load(Ordering::SeqCst), server.commands().len()), (1, 50));
@@ -196,7 +143,7 @@ async fn x_06_every_other_answer_is_503_and_the_guard_recovers() {
 async fn i_02_the_layer_answers_503_and_the_service_is_not_called() {
     let server = Scripted::saying("-OOM command not allowed\r\n").await;
     let inner = Inner::ok();
-    let service = support::layer().replay_guard(guard(&server)).layer(inner.clone());
+    let service = support::layer().replay_guard(server.guard()).layer(inner.clone());
     for wire in [Wire::get("/"), Wire::post("/pay", "{}")] {
         let response = service.clone().oneshot(wire.request(Script::bytes(wire.body.clone()))).await.unwrap();
         assert_eq!(response.status(), 503);
@@ -204,7 +151,7 @@ async fn i_02_the_layer_answers_503_and_the_service_is_not_called() {
     }
     assert_eq!(inner.calls(), 0);
     // The same layer over a Redis that says yes.
-    let service = support::layer().replay_guard(guard(&Scripted::saying("+OK\r\n").await)).layer(inner.clone());
+    let service = support::layer().replay_guard(Scripted::saying("+OK\r\n").await.guard()).layer(inner.clone());
     let response = service.oneshot(Wire::get("/").request(Script::new([]))).await.unwrap();
     assert_eq!((response.status().as_u16(), inner.calls()), (200, 1));
 }
@@ -249,7 +196,7 @@ async fn x_07_a_reply_that_is_lost_leaves_the_nonce_spent() {
         true => Play::SayAndClose(Vec::new()),
         false => Play::Say(b"$-1\r\n".to_vec()),
     });
-    let guard = guard(&server.await);
+    let guard = server.await.guard();
     for n in 0..ROUNDS {
         assert_eq!(claim(&guard, &n.to_string()).await, Claimed::Unavailable);
         assert_eq!(claim(&guard, &n.to_string()).await, Claimed::Seen);

@@ -99,7 +99,7 @@ async fn i_06_a_node_that_evicts_is_enough_to_refuse_the_cluster() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_waits_for_the_replica_of_its_node() {
-    let Some(nodes) = cluster(1).await else { return };
+    let Some(mut nodes) = cluster(1).await else { return };
     let guard = RedisReplayGuard::connect_cluster(&[&nodes[0].url()]).await.unwrap().replicas(1);
     let start = Instant::now();
     while guard.check().await.is_err() {
@@ -112,9 +112,22 @@ async fn a_claim_waits_for_the_replica_of_its_node() {
         assert_eq!(claim(&guard, SEED, message).await.outcome, SEEN);
     }
     // Two replicas are more than there are.
-    let guard = guard.replicas(2);
-    guard.check().await.unwrap_err();
+    let greedy = guard.clone().replicas(2);
+    greedy.check().await.unwrap_err();
     for message in 30..33 {
-        assert_eq!(claim(&guard, SEED, message).await.outcome, UNAVAILABLE);
+        assert_eq!(claim(&greedy, SEED, message).await.outcome, UNAVAILABLE);
     }
+    // The last of them follows one primary, whose claims fail; those of the others pass.
+    nodes[5].kill();
+    guard.check().await.unwrap_err();
+    let (mut accepted, mut unavailable) = (0, 0);
+    for message in 100..130 {
+        match claim(&guard, SEED, message).await.outcome {
+            ACCEPTED => accepted += 1,
+            UNAVAILABLE => unavailable += 1,
+            other => panic!("{message}: {other}"),
+        }
+    }
+    println!("without one replica: {accepted} accepted, {unavailable} unavailable");
+    assert!(accepted > 5 && unavailable > 2);
 }

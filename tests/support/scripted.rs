@@ -3,9 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tower_hmac::replay::{Claimed, RedisReplayGuard, ReplayClaim, ReplayGuard};
+use tower_hmac::{Answer, KeyId};
+
+use super::{KEY_ID, NOW};
 
 /// What it does with a command.
 #[derive(Clone, Debug)]
@@ -49,6 +54,11 @@ impl Scripted {
 
     pub fn url(&self) -> String {
         format!("redis://{}/", self.address)
+    }
+
+    /// A patient guard in it.
+    pub fn guard(&self) -> RedisReplayGuard {
+        RedisReplayGuard::lazy(&self.url()).unwrap().deadline(Duration::from_secs(5))
     }
 
     /// All commands but the handshakes'.
@@ -98,4 +108,12 @@ fn number(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     let rest = bytes.get(at..)?;
     let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
     Some((std::str::from_utf8(&rest[1..end]).unwrap().parse().unwrap(), at + end + 2))
+}
+
+pub async fn claim(guard: &RedisReplayGuard, nonce: &str) -> Claimed {
+    let key_id = KeyId::new(KEY_ID).unwrap();
+    match guard.claim(&ReplayClaim { key_id: &key_id, nonce, valid_until: NOW + 360, now: NOW }) {
+        Answer::Ready(claimed) => claimed,
+        Answer::Later(claimed) => claimed.await,
+    }
 }
