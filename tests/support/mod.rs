@@ -24,6 +24,7 @@ pub mod reading;
 pub mod redis;
 pub mod relay;
 pub mod schemes;
+#[cfg(feature = "redis")]
 pub mod scripted;
 pub mod service;
 pub mod tools;
