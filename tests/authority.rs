@@ -6,30 +6,10 @@ use http::header::HOST;
 use http::{HeaderValue, Request, Uri, Version};
 use support::AUTHORITY;
 use support::body::Script;
-use support::service::{Outcome, send};
+use support::change::{changed, layer, request, set_uri};
+use support::service::send;
 use support::wire::Wire;
-use tower_hmac::HmacLayer;
 use tower_hmac::RejectionKind::{self, AmbiguousTarget, BadMac};
-
-fn layer() -> HmacLayer {
-    support::layer().drain_limit(0)
-}
-
-fn request(wire: &Wire) -> Request<Script> {
-    wire.request(Script::bytes(wire.body.clone()))
-}
-
-/// Signs `wire`, lets `change` have the request, and sends it.
-async fn changed(wire: &Wire, change: impl FnOnce(&mut Request<Script>)) -> Outcome {
-    let mut request = request(wire);
-    change(&mut request);
-    send(layer(), request).await
-}
-
-fn set_uri(uri: &str) -> impl FnOnce(&mut Request<Script>) {
-    let uri: Uri = uri.parse().unwrap();
-    move |request| *request.uri_mut() = uri
-}
 
 fn set_host(value: &str) -> impl FnOnce(&mut Request<Script>) {
     let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();

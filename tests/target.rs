@@ -3,33 +3,13 @@
 mod support;
 
 use http::header::HOST;
-use http::{HeaderValue, Method, Request, Uri};
+use http::{HeaderValue, Method, Uri};
 use support::KEY_HEX;
-use support::body::Script;
-use support::service::{Outcome, send};
+use support::change::{changed, layer, request, set_uri};
+use support::service::send;
 use support::wire::Wire;
 use tower_hmac::RejectionKind::{self, BadMac, UncoveredOverride};
 use tower_hmac::{HmacLayer, Scheme, SignedHeaders};
-
-fn layer() -> HmacLayer {
-    support::layer().drain_limit(0)
-}
-
-fn request(wire: &Wire) -> Request<Script> {
-    wire.request(Script::bytes(wire.body.clone()))
-}
-
-/// Signs `wire`, lets `change` have the request, and sends it.
-async fn changed(wire: &Wire, change: impl FnOnce(&mut Request<Script>)) -> Outcome {
-    let mut request = request(wire);
-    change(&mut request);
-    send(layer(), request).await
-}
-
-fn set_uri(uri: &str) -> impl FnOnce(&mut Request<Script>) {
-    let uri: Uri = uri.parse().unwrap();
-    move |request| *request.uri_mut() = uri
-}
 
 #[tokio::test]
 async fn d_01_another_method() {

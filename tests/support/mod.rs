@@ -5,6 +5,7 @@ pub mod alloc;
 pub mod asking;
 pub mod bad_peer;
 pub mod body;
+pub mod change;
 pub mod chunked;
 pub mod described;
 pub mod dice;
