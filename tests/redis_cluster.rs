@@ -131,3 +131,45 @@ async fn a_claim_waits_for_the_replica_of_its_node() {
     println!("without one replica: {accepted} accepted, {unavailable} unavailable");
     assert!(accepted > 5 && unavailable > 2);
 }
+
+/// How many entries this node was asked to make.
+fn asked(node: &Redis) -> u64 {
+    let stats = node.ask::<String>(&["INFO", "commandstats"]).unwrap();
+    let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_set:calls="));
+    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stands_still_is_not_piled_upon_and_its_replica_is_found() {
+    let Some(nodes) = cluster(1).await else { return };
+    let urls = [nodes[0].url(), nodes[1].url()];
+    let guard = RedisReplayGuard::connect_cluster(&[&urls[0], &urls[1]]).await.unwrap();
+    let (start, sure) = (Instant::now(), guard.clone().replicas(1));
+    while sure.check().await.is_err() {
+        assert!(start.elapsed() < Duration::from_secs(10), "no replicas");
+    }
+    let before = asked(&nodes[2]);
+    nodes[2].signal("STOP");
+    // A third of these is for it.
+    let mut message = 0;
+    for _ in 0..20 {
+        let burst = (0..300).map(|n| claim(&guard, SEED, message + n));
+        futures_util::future::join_all(burst).await;
+        message += 300;
+    }
+    let start = Instant::now();
+    let mut in_a_row = 0;
+    while in_a_row < 200 {
+        assert!(start.elapsed() < Duration::from_secs(10), "the promoted replica is not found");
+        message += 1;
+        match claim(&guard, SEED, message).await.outcome {
+            ACCEPTED => in_a_row += 1,
+            _ => in_a_row = 0,
+        }
+    }
+    println!("all is well {:?} after the load", start.elapsed());
+    nodes[2].signal("CONT");
+    let sent = asked(&nodes[2]) - before;
+    println!("{sent} claims were sent to the node that stood still");
+    assert!(sent < 900, "{sent}");
+}

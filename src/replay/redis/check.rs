@@ -19,7 +19,7 @@ pub(super) async fn policy(link: &dyn Link) -> Result<(), RedisGuardError> {
         },
         // An answer: that the command is not for us.
         Err(error) if is_forbidden(&error) => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(RedisGuardError::redis(error)),
     }
 }
 
@@ -28,7 +28,7 @@ pub(super) async fn replicas(link: &dyn Link, wanted: u16) -> Result<(), RedisGu
     if wanted == 0 {
         return Ok(());
     }
-    let answer = link.send_to_all(question(wanted, Duration::from_secs(1))).await?;
+    let answer = link.send_to_all(question(wanted, Duration::from_secs(1))).await.map_err(RedisGuardError::redis)?;
     match least(&answer).unwrap_or(0) {
         found if found < i64::from(wanted) => Err(RedisGuardError::replicas(found, wanted)),
         _ => Ok(()),

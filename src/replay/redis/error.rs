@@ -12,12 +12,21 @@ pub struct RedisGuardError(Fault);
 #[derive(Debug)]
 enum Fault {
     Redis(RedisError),
+    Runtime,
     Late,
     Evicts(String),
     Replicas { found: i64, wanted: u16 },
 }
 
 impl RedisGuardError {
+    pub(super) fn redis(error: RedisError) -> Self {
+        Self(Fault::Redis(error))
+    }
+
+    pub(super) fn runtime() -> Self {
+        Self(Fault::Runtime)
+    }
+
     pub(super) fn late() -> Self {
         Self(Fault::Late)
     }
@@ -31,16 +40,11 @@ impl RedisGuardError {
     }
 }
 
-impl From<RedisError> for RedisGuardError {
-    fn from(error: RedisError) -> Self {
-        Self(Fault::Redis(error))
-    }
-}
-
 impl fmt::Display for RedisGuardError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Fault::Redis(_) => f.write_str("Redis cannot be used"),
+            Fault::Redis(error) => write!(f, "Redis cannot be used: {error}"),
+            Fault::Runtime => f.write_str("a guard in Redis needs a tokio runtime, in which it is made"),
             Fault::Late => f.write_str("Redis did not answer in time"),
             Fault::Evicts(policy) => {
                 write!(f, "Redis would evict replay entries: maxmemory-policy is {policy:?}, but must be noeviction")
@@ -56,15 +60,15 @@ impl Error for RedisGuardError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Fault::Redis(error) => Some(error),
-            Fault::Late | Fault::Evicts(_) | Fault::Replicas { .. } => None,
+            Fault::Runtime | Fault::Late | Fault::Evicts(_) | Fault::Replicas { .. } => None,
         }
     }
 }
 
-/// Nobody is there who could take a claim: the connection is lost, leads to what is a primary no more, or to one that
-/// its replicas have left.
+/// Nobody is there who could take a claim: the connection is lost, or leads to what is a primary no more, or may not be
+/// written to, since its replicas have left.
 pub(super) fn is_absent(error: &RedisError) -> bool {
     error.is_io_error()
         || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
-        || super::replicas::are_too_few(error)
+        || error.code() == Some("NOREPLICAS")
 }

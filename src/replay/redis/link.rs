@@ -21,13 +21,14 @@ pub(super) trait Link: Send + Sync + 'static {
         self.send(command)
     }
 
-    /// Whether an answer to one command says that the next will be answered.
-    fn is_single(&self) -> bool {
-        true
+    /// The part of all names that this one belongs to, below [`PARTS`](super::health::PARTS): an answer to one claim says
+    /// that the next in the same part will be answered.
+    fn part(&self, _name: &str) -> usize {
+        0
     }
 
-    /// Gives a connection up that does not answer: a new one is made.
-    fn renew(&self) {}
+    /// Gives a connection up that does not answer: a new one is made. Called inside a runtime.
+    fn renew(&self);
 }
 
 /// One Redis.

@@ -25,13 +25,15 @@ use crate::mac::BodyHash;
 ///
 /// A claim is one command, `SET key 1 NX PX ttl`, on one connection that all claims share. Whatever goes wrong is
 /// status 503: there is no second attempt, since the first may have been heard, and nothing falls back to memory. While
-/// Redis does not answer, one claim at a time finds out whether it is back, and the others are refused at once.
+/// Redis does not answer, one claim at a time (in a cluster, for each of 64 parts of the names) finds out whether it is
+/// back, and the others are refused at once.
 ///
 /// Redis must forget nothing on its own: `maxmemory-policy noeviction`, which is checked where `CONFIG GET` is allowed.
 /// A message may pass twice if Redis loses a write that it acknowledged: after a crash without `appendfsync always`, or
-/// in a failover without [`replicas`](Self::replicas). Give the guard a database or a [`prefix`](Self::prefix) of its own for each application and stage.
+/// in a failover without [`replicas`](Self::replicas). Each application and stage needs a [`prefix`](Self::prefix).
 ///
-/// With [`AtLeastOnce`](super::AtLeastOnce) a lease is settled by a second command, `EVAL`.
+/// With [`AtLeastOnce`](super::AtLeastOnce) a lease is settled by a second command, `EVAL`, which the user that connects
+/// must be allowed to send: else a message that was handled passes again when its lease ends.
 ///
 /// For TLS (`rediss://`), enable a TLS feature of the `redis` crate. Needs a tokio runtime.
 ///
@@ -65,19 +67,18 @@ impl RedisReplayGuard {
     ///
     /// When the URL is none, when Redis does not answer within five seconds, or when it may evict entries.
     pub async fn connect(url: &str) -> Result<Self, RedisGuardError> {
-        let guard = Self::over(Single::new(url)?);
+        let guard = Self::lazy(url)?;
         guard.check().await.map(|()| guard)
     }
 
     /// Connects with the first claim: a process can start before Redis does. Nothing is checked.
     ///
-    /// Call it inside a tokio runtime.
-    ///
     /// # Errors
     ///
-    /// When the URL is none.
+    /// When the URL is none, or outside a tokio runtime.
     pub fn lazy(url: &str) -> Result<Self, RedisGuardError> {
-        Ok(Self::over(Single::new(url)?))
+        tokio::runtime::Handle::try_current().map_err(|_| RedisGuardError::runtime())?;
+        Single::new(url).map(Self::over).map_err(RedisGuardError::redis)
     }
 
     /// Connects to a Redis cluster, given some of its nodes, and [checks](Self::check) it.
@@ -88,7 +89,7 @@ impl RedisReplayGuard {
     #[cfg(feature = "redis-cluster")]
     pub async fn connect_cluster(urls: &[&str]) -> Result<Self, RedisGuardError> {
         let link = match tokio::time::timeout(PATIENCE, cluster::Cluster::connect(urls)).await {
-            Ok(link) => link?,
+            Ok(link) => link.map_err(RedisGuardError::redis)?,
             Err(_) => return Err(RedisGuardError::late()),
         };
         let guard = Self::over(link);
@@ -113,8 +114,8 @@ impl RedisReplayGuard {
     /// more, if all are asked for, or if the one that has most is promoted, as Sentinel and clusters try to.
     ///
     /// `SET` and `WAIT` are sent together, and a connection that waits does nothing else: claims follow each other at the
-    /// pace at which replicas answer, each within four fifths of the [`deadline`](Self::deadline).
-    /// [`check`](Self::check) counts the replicas.
+    /// pace at which replicas answer, each within four fifths of the [`deadline`](Self::deadline). A lease is waited for
+    /// when it is taken, not when it is settled. [`check`](Self::check) counts the replicas.
     ///
     /// ```no_run
     /// # use tower_hmac::replay::RedisReplayGuard;
@@ -126,7 +127,7 @@ impl RedisReplayGuard {
     /// ```
     #[must_use]
     pub fn replicas(self, replicas: u16) -> Self {
-        Self { replicas, ..self }
+        Self { replicas, health: Arc::default(), ..self }
     }
 
     /// Asks whether Redis answers and, where `CONFIG GET` is allowed, whether it keeps what it is given: for a start, or
@@ -163,23 +164,27 @@ impl RedisReplayGuard {
         if claim.valid_until < claim.now {
             return Claimed::Expired.into();
         }
+        let name = self.name(claim);
         let mut command = redis::cmd("SET");
-        command.arg(self.name(claim)).arg(value).arg("NX").arg("PX").arg(life(until, claim.now));
-        let answer = self.send(command, self.replicas);
+        command.arg(&name).arg(value).arg("NX").arg("PX").arg(life(until, claim.now));
+        let answer = self.send(&name, command, self.replicas);
         Answer::later(async move { claimed(answer.await.as_ref()) })
     }
 
     /// Sends one command, once. `None` when there was no answer, or one that says that Redis is not itself.
-    fn send(&self, command: Cmd, replicas: u16) -> impl Future<Output = Option<Value>> + Send + use<> {
+    fn send(&self, name: &str, command: Cmd, replicas: u16) -> impl Future<Output = Option<Value>> + Send + use<> {
         let (link, health, deadline) = (Arc::clone(&self.link), Arc::clone(&self.health), self.deadline);
+        let part = link.part(name);
         async move {
-            let mut attempt = health.begin()?;
-            let answer = match replicas {
-                0 => link.send(command),
-                _ => replicas::send(&*link, command, replicas, deadline.mul_f64(0.8)),
+            let attempt = health.begin(part, &*link)?;
+            let answer = async {
+                match replicas {
+                    0 => link.send(command).await.map(|value| (value, true)),
+                    _ => replicas::send(&*link, command, replicas, deadline.mul_f64(0.8)).await,
+                }
             };
             match tokio::time::timeout(deadline, answer).await {
-                Ok(Ok(value)) => {
+                Ok(Ok((value, true))) => {
                     attempt.answered();
                     Some(value)
                 }
@@ -187,8 +192,13 @@ impl RedisReplayGuard {
                     attempt.answered();
                     None
                 }
+                Ok(Ok((value, false))) => {
+                    attempt.failed();
+                    // What was claimed before was, wherever it is known.
+                    Some(value).filter(|value| *value == Value::Nil)
+                }
                 Ok(Err(_)) | Err(_) => {
-                    attempt.failed(&*link);
+                    attempt.failed();
                     None
                 }
             }
@@ -223,9 +233,10 @@ impl ReplayGuard for RedisReplayGuard {
             Settled::Spent if claim.valid_until >= claim.now => life(claim.valid_until, claim.now),
             _ => 0,
         };
+        let name = self.name(claim);
         let mut command = redis::cmd("EVAL");
-        command.arg(SETTLE).arg(1).arg(self.name(claim)).arg(holder(lease)).arg(life);
-        let answer = self.send(command, 0);
+        command.arg(SETTLE).arg(1).arg(&name).arg(holder(lease)).arg(life);
+        let answer = self.send(&name, command, 0);
         Answer::later(async move { drop(answer.await) })
     }
 }
