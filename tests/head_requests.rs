@@ -125,3 +125,17 @@ async fn a_length_is_kept_added_only_to_head_and_never_stands_on_204_or_205() {
     assert_eq!(length(Method::GET, 304, Some(5), true).await, five());
     assert_eq!(length(Method::GET, 304, None, true).await, None);
 }
+
+#[tokio::test]
+async fn a_length_that_nobody_knows_is_not_said() {
+    let app = |layered: bool| {
+        let stream = || async { Body::from_stream(futures_util::stream::iter([Ok::<_, Infallible>("{}")])) };
+        let app = Router::new().route("/", get(stream));
+        if layered { app.layer(support::layer()) } else { app }
+    };
+    for layered in [false, true] {
+        let text = over_the_wire(app(layered), &Wire::new(Method::HEAD, "/", "")).await.to_lowercase();
+        assert!(text.starts_with("http/1.1 200") && !text.contains("content-length"), "{text}");
+        assert_eq!(text.contains("x-hmac-signature"), layered);
+    }
+}

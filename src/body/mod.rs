@@ -59,6 +59,8 @@ pin_project! {
         Buffered { frames: Frames },
         // Verified or signed while it flows.
         Streamed { stream: Pin<Box<Stream<B>>> },
+        // None, in the place of one whose length nobody knows.
+        Absent,
         // Handed through untouched.
         Passed { #[pin] inner: B },
     }
@@ -67,6 +69,10 @@ pin_project! {
 impl<B> HmacBody<B> {
     pub(crate) fn buffered(frames: Frames) -> Self {
         Self { state: State::Buffered { frames } }
+    }
+
+    pub(crate) fn absent() -> Self {
+        Self { state: State::Absent }
     }
 
     pub(crate) fn streamed(stream: Pin<Box<Stream<B>>>) -> Self {
@@ -105,6 +111,7 @@ where
                 Poll::Ready(next.or_else(|| frames.take_trailers().map(Frame::trailers)).map(Ok))
             }
             StateProj::Streamed { stream } => stream.as_mut().poll_frame(cx),
+            StateProj::Absent => Poll::Ready(None),
             StateProj::Passed { inner } => inner.poll_frame(cx).map(|next| {
                 next.map(|result| match result {
                     Ok(frame) => Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))),
@@ -118,6 +125,7 @@ where
         match &self.state {
             State::Buffered { frames } => frames.is_empty(),
             State::Streamed { stream } => stream.is_end_stream(),
+            State::Absent => true,
             State::Passed { inner } => inner.is_end_stream(),
         }
     }
@@ -126,6 +134,7 @@ where
         match &self.state {
             State::Buffered { frames } => frames.size_hint(),
             State::Streamed { stream } => stream.size_hint(),
+            State::Absent => SizeHint::default(),
             State::Passed { inner } => inner.size_hint(),
         }
     }
@@ -136,6 +145,7 @@ impl<B> fmt::Debug for HmacBody<B> {
         match &self.state {
             State::Buffered { frames } => write!(f, "HmacBody({} bytes)", frames.len()),
             State::Streamed { .. } => f.write_str("HmacBody(streamed)"),
+            State::Absent => f.write_str("HmacBody(absent)"),
             State::Passed { .. } => f.write_str("HmacBody(passed)"),
         }
     }

@@ -129,7 +129,7 @@ where
 /// Whether a response is handed on as it is. Who signs must sign well: a response with any field of the scheme is
 /// verified.
 fn passes(config: &Config, head: &Parts) -> bool {
-    let signed = || config.scheme.protocol().fields().iter().any(|name| head.headers.contains_key(name));
+    let signed = || config.scheme.protocol().response_fields().any(|name| head.headers.contains_key(name));
     match config.demand {
         Demand::All => false,
         // An unsigned 101 would hand on an unverified connection.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Request, Version};
+use http::{Request, Version};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -69,7 +69,7 @@ where
             let found = match this.step {
                 Step::Head => {
                     let Some(head) = this.head.as_ref() else { return Poll::Pending };
-                    match config.keys.lookup(&KeyQuery::new(None, head)) {
+                    match config.keys.lookup(&KeyQuery::new(None, head).with_clock(&*config.clock)) {
                         Answer::Ready(found) => found,
                         Answer::Later(found) => {
                             *this.step = Step::Keys(found);
@@ -124,7 +124,7 @@ fn begin(config: &Config, head: &mut Parts, found: Found) -> Result<SigningReque
     // Of several the first signs: the others are there to be accepted.
     let key = keys.as_ref().and_then(|keys| keys.iter().next()).ok_or(ClientErrorKind::NoKey)?;
     let signer = RequestSigner::new(config.scheme.clone(), key.clone()).map_err(|error| unavailable(error.into()))?;
-    strip(config.scheme.protocol().fields(), &mut head.headers);
+    config.scheme.protocol().strip_request(&mut head.headers);
     let now = config.clock.now().ok_or(ClientErrorKind::Clock)?;
     signer.target(config.target.clone()).begin(head, now).map_err(unsignable)
 }
@@ -174,15 +174,6 @@ fn unsignable(error: SignError) -> ClientError {
     match error {
         SignError::Clock => ClientErrorKind::Clock.into(),
         error => ClientError::caused(ClientErrorKind::Unsignable, error.into()),
-    }
-}
-
-/// Removes what an earlier signature left. One look at each name: as a rule there is nothing.
-fn strip(fields: &[HeaderName], headers: &mut HeaderMap) {
-    if headers.keys().any(|name| fields.contains(name)) {
-        for name in fields {
-            headers.remove(name);
-        }
     }
 }
 

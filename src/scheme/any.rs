@@ -5,9 +5,11 @@ use std::iter;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::claim::{Claim, Claims, Stamp};
+use super::entry::{Entry, Seen, Trailer};
 use super::feed::Feed;
 use super::message::{HeadMut, Message, Subject};
-use super::protocol::{Entry, Protocol, Seen, Trailer};
+use super::numbering::{AMBIGUOUS, inner, inner_claim, is_ambiguous, number, outer};
+use super::protocol::Protocol;
 use super::time::TimeFormat;
 use super::{MAX_MACS, Scheme};
 use crate::clock::Tolerance;
@@ -16,12 +18,6 @@ use crate::error::{ConfigError, Mistake, SignError};
 use crate::key::Key;
 use crate::mac::{Algorithm, Tag};
 use crate::rejection::RejectionKind;
-
-/// A claim's format is what the format itself has put there, times eight, plus twice the number of the format, plus one
-/// when another format could be meant as well.
-const AMBIGUOUS: usize = 1;
-const NUMBER: usize = 2;
-const INNER: usize = 8;
 
 /// A message is accepted by exactly one of these. The first one signs requests.
 pub(super) struct Any {
@@ -65,22 +61,11 @@ impl Any {
     }
 
     fn of(&self, claim: &Claim<'_>) -> &dyn Protocol {
-        self.numbered(claim.format % INNER / NUMBER)
+        self.numbered(number(claim.format))
     }
 
     fn numbered(&self, format: usize) -> &dyn Protocol {
         &*self.each().nth(format).unwrap_or(&self.first).protocol
-    }
-
-    /// The claim as its format knows it.
-    fn inner<'m>(claim: &Claim<'m>) -> Claim<'m> {
-        Claim { format: claim.format / INNER, ..claim.clone() }
-    }
-
-    /// What a format has put there, and its number.
-    fn outer(inner: usize, number: usize) -> Result<usize, RejectionKind> {
-        let outer = inner.checked_mul(INNER).and_then(|inner| inner.checked_add(number.checked_mul(NUMBER)?));
-        outer.ok_or(RejectionKind::Malformed)
     }
 
     /// The format of the request that a response answers; the first one for a request that is to be signed.
@@ -98,7 +83,7 @@ impl Protocol for Any {
     }
 
     fn name_for(&self, claim: &Claim<'_>) -> &'static str {
-        self.of(claim).name_for(&Self::inner(claim))
+        self.of(claim).name_for(&inner_claim(claim))
     }
 
     fn challenge(&self) -> HeaderValue {
@@ -122,7 +107,7 @@ impl Protocol for Any {
     }
 
     fn encoding(&self, claim: &Claim<'_>) -> Encoding {
-        self.of(claim).encoding(&Self::inner(claim))
+        self.of(claim).encoding(&inner_claim(claim))
     }
 
     fn nonce_encoding(&self) -> Encoding {
@@ -143,6 +128,14 @@ impl Protocol for Any {
         self.each().any(|one| one.protocol.has_nonce())
     }
 
+    fn owns_in_requests(&self, name: &HeaderName) -> bool {
+        self.each().any(|one| one.protocol.fields().contains(name) && one.protocol.owns_in_requests(name))
+    }
+
+    fn owns_in_responses(&self, name: &HeaderName) -> bool {
+        self.each().any(|one| one.protocol.fields().contains(name) && one.protocol.owns_in_responses(name))
+    }
+
     fn signs_responses(&self) -> bool {
         self.each().all(|one| one.protocol.signs_responses())
     }
@@ -152,7 +145,7 @@ impl Protocol for Any {
             let format = self.known(message);
             let mut claims = self.numbered(format).read(message)?;
             for claim in claims.each_mut() {
-                claim.format = Self::outer(claim.format, format)?;
+                claim.format = outer(claim.format, format)?;
             }
             return Ok(claims);
         }
@@ -162,7 +155,7 @@ impl Protocol for Any {
             match one.protocol.read(message) {
                 Ok(claims) => {
                     for mut claim in claims.into_each() {
-                        claim.format = Self::outer(claim.format, format)?;
+                        claim.format = outer(claim.format, format)?;
                         match &mut all {
                             None => all = Some(claim.into()),
                             Some(all) => all.push(claim)?,
@@ -174,9 +167,8 @@ impl Protocol for Any {
             }
         }
         let mut all = all.ok_or(refused)?;
-        let number = |claim: &Claim<'_>| claim.format % INNER;
-        let first = number(all.first());
-        if all.iter().any(|claim| number(claim) != first) {
+        let first = number(all.first().format);
+        if all.iter().any(|claim| number(claim.format) != first) {
             all.each_mut().for_each(|claim| claim.format |= AMBIGUOUS);
         }
         Ok(all)
@@ -184,14 +176,14 @@ impl Protocol for Any {
 
     fn entry(&self, message: &Message<'_>, claim: Option<&Claim<'_>>) -> Result<Entry, RejectionKind> {
         match claim {
-            Some(claim) if claim.format % NUMBER == AMBIGUOUS => Ok(Entry::Whole),
-            Some(claim) => self.of(claim).entry(message, Some(&Self::inner(claim))),
+            Some(claim) if is_ambiguous(claim.format) => Ok(Entry::Whole),
+            Some(claim) => self.of(claim).entry(message, Some(&inner_claim(claim))),
             None => self.numbered(self.known(message)).entry(message, None),
         }
     }
 
     fn before(&self, message: &Message<'_>, claim: &Claim<'_>, feed: &mut Feed<'_>) -> Result<(), RejectionKind> {
-        self.of(claim).before(message, &Self::inner(claim), feed)
+        self.of(claim).before(message, &inner_claim(claim), feed)
     }
 
     fn after(
@@ -201,8 +193,8 @@ impl Protocol for Any {
         seen: &Seen<'_>,
         feed: &mut Feed<'_>,
     ) -> Result<(), RejectionKind> {
-        let (protocol, inner) = (self.of(claim), Self::inner(claim));
-        if claim.format % NUMBER != AMBIGUOUS {
+        let (protocol, inner) = (self.of(claim), inner_claim(claim));
+        if !is_ambiguous(claim.format) {
             return protocol.after(message, &inner, seen, feed);
         }
         // All of the body is there, whatever way this format wants it.
@@ -224,7 +216,7 @@ impl Protocol for Any {
     }
 
     fn trailer(&self, claim: &Claim<'_>) -> Option<Trailer> {
-        self.of(claim).trailer(&Self::inner(claim))
+        self.of(claim).trailer(&inner_claim(claim))
     }
 
     fn end(
@@ -235,21 +227,21 @@ impl Protocol for Any {
         trailers: &HeaderMap,
         feed: &mut Feed<'_>,
     ) -> Result<(), RejectionKind> {
-        self.of(claim).end(&Self::inner(claim), head, seen, trailers, feed)
+        self.of(claim).end(&inner_claim(claim), head, seen, trailers, feed)
     }
 
     fn inside(&self, claim: &Claim<'_>, seen: &Seen<'_>) -> Result<Option<u64>, RejectionKind> {
-        self.of(claim).inside(&Self::inner(claim), seen)
+        self.of(claim).inside(&inner_claim(claim), seen)
     }
 
     fn stamp<'s>(&self, message: &Message<'s>, stamp: &Stamp<'s>) -> Result<Claim<'s>, RejectionKind> {
         let format = self.known(message);
         let claim = self.numbered(format).stamp(message, stamp)?;
-        Ok(Claim { format: Self::outer(claim.format, format)?, ..claim })
+        Ok(Claim { format: outer(claim.format, format)?, ..claim })
     }
 
     fn write(&self, head: HeadMut<'_>, stamp: &Stamp<'_>, digest: &[u8], tag: &Tag) -> Result<(), SignError> {
-        let inner = Stamp { format: stamp.format / INNER, ..*stamp };
-        self.numbered(stamp.format % INNER / NUMBER).write(head, &inner, digest, tag)
+        let inner = Stamp { format: inner(stamp.format), ..*stamp };
+        self.numbered(number(stamp.format)).write(head, &inner, digest, tag)
     }
 }

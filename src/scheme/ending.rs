@@ -4,8 +4,8 @@ use http::header::{HeaderMap, HeaderValue};
 
 use super::Scheme;
 use super::claim::Claim;
+use super::entry::{Seen, Trailer};
 use super::feed::Feed;
-use super::protocol::{Seen, Trailer};
 use crate::encoding::Encoding;
 use crate::key::Key;
 use crate::mac::{self, BodyHash, Mac, Tag};

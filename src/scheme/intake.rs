@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::ending::Hashed;
-use super::protocol::{Entry, Seen};
+use super::entry::{Entry, Seen};
 use crate::joined::Joined;
 use crate::mac::{BodyHash, Mac};
 

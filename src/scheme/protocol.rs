@@ -3,6 +3,7 @@
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::claim::{Claim, Claims, Stamp};
+use super::entry::{Entry, Seen, Trailer};
 use super::feed::Feed;
 use super::message::{HeadMut, Message};
 use super::time::TimeFormat;
@@ -10,7 +11,7 @@ use crate::clock::Tolerance;
 use crate::encoding::Encoding;
 use crate::error::{ConfigError, SignError};
 use crate::key::Key;
-use crate::mac::{Algorithm, BodyHash, Mac, Tag};
+use crate::mac::{Algorithm, Mac, Tag};
 use crate::rejection::RejectionKind;
 
 /// One wire format, for both directions, for verifying and for signing: how it reads, feeds and writes its fields.
@@ -26,8 +27,20 @@ pub trait Protocol: Send + Sync + 'static {
     /// What `WWW-Authenticate` says in a refusal.
     fn challenge(&self) -> HeaderValue;
 
-    /// Every field that this format writes: on responses only the layer may set them.
+    /// Every field that this format writes, in requests and in responses.
     fn fields(&self) -> &[HeaderName];
+
+    /// Whether only the signer of a request may set this field, one of [`fields`](Self::fields): what stands there is
+    /// removed first. Default: always. The name that a sender gives its message stays.
+    fn owns_in_requests(&self, _name: &HeaderName) -> bool {
+        true
+    }
+
+    /// Whether only the signer of a response may set this field, one of [`fields`](Self::fields). Default: where this
+    /// format [signs responses](Self::signs_responses).
+    fn owns_in_responses(&self, _name: &HeaderName) -> bool {
+        self.signs_responses()
+    }
 
     /// Whether this field, one of [`fields`](Self::fields), carries a signature, which a log must not show: it is marked
     /// sensitive. Default: `authorization`, and what ends in `signature`.
@@ -184,16 +197,30 @@ pub trait Protocol: Send + Sync + 'static {
     fn write(&self, head: HeadMut<'_>, stamp: &Stamp<'_>, digest: &[u8], tag: &Tag) -> Result<(), SignError>;
 }
 
-impl Seen<'_> {
-    /// With the hash of a body that is there as a whole.
-    pub(crate) fn hashed(self) -> Self {
-        let mut hash = BodyHash::default();
-        hash.update(self.whole);
-        Self { sha256: hash.finish(), ..self }
-    }
-}
-
 impl dyn Protocol {
+    /// The fields that a response has from its signer alone.
+    pub(crate) fn response_fields(&self) -> impl Iterator<Item = &HeaderName> {
+        self.fields().iter().filter(|name| self.owns_in_responses(name))
+    }
+
+    /// Removes what only the signer of a request may set.
+    pub(crate) fn strip_request(&self, headers: &mut HeaderMap) {
+        self.strip(headers, |name| self.owns_in_requests(name));
+    }
+
+    /// Removes what only the signer of a response may set.
+    pub(crate) fn strip_response(&self, headers: &mut HeaderMap) {
+        self.strip(headers, |name| self.owns_in_responses(name));
+    }
+
+    /// One look at each name: as a rule there is nothing.
+    fn strip(&self, headers: &mut HeaderMap, owns: impl Fn(&HeaderName) -> bool) {
+        let fields = self.fields();
+        if headers.keys().any(|name| fields.contains(name) && owns(name)) {
+            fields.iter().filter(|name| owns(name)).for_each(|name| drop(headers.remove(name)));
+        }
+    }
+
     /// Feeds a whole head.
     pub(crate) fn feed_head(&self, m: &Message<'_>, claim: &Claim<'_>, mac: &mut Mac) -> Result<(), RejectionKind> {
         let mut feed = Feed::new(mac);
@@ -215,45 +242,4 @@ impl dyn Protocol {
         feed.flush();
         Ok(mac.finish())
     }
-}
-
-/// How a body gets into the MAC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Entry {
-    /// Its SHA-256 stands in the head, in this spelling, and is signed there: the MAC is checked before the body is read.
-    Digest(Encoding),
-    /// Byte for byte.
-    Raw,
-    /// As its SHA-256, which the head does not carry.
-    Hashed,
-    /// As a function of all of it: held in one piece.
-    Whole,
-    /// Its MAC follows it in a [`Trailer`]: the MAC of the head is checked before the body is read.
-    Trailer,
-    /// Not at all: it is handed on as it came, and nothing vouches for it.
-    Uncovered,
-}
-
-/// How the MAC of a body is sent behind it.
-#[derive(Clone, Debug)]
-pub struct Trailer {
-    /// The trailer field.
-    pub name: HeaderName,
-    /// What the head says in the place of the digest.
-    pub announced: &'static str,
-    /// What stands before the MAC, which is spelt as [`Protocol::encoding`] says.
-    pub prefix: &'static str,
-}
-
-/// What is known of the body when it has ended.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct Seen<'b> {
-    /// Its SHA-256, for [`Entry::Hashed`] and [`Entry::Trailer`].
-    pub sha256: [u8; 32],
-    /// All of it, for [`Entry::Whole`].
-    pub whole: &'b [u8],
-    /// Its length in bytes.
-    pub len: u64,
 }

@@ -72,7 +72,7 @@ fn plan(
 }
 
 fn pass<RB>(config: &Config, mut head: Parts, body: RB) -> Response<HmacBody<RB>> {
-    config.signer.strip(&mut head.headers);
+    config.signer.strip(&mut head);
     Response::from_parts(head, HmacBody::passed(body))
 }
 
@@ -87,8 +87,8 @@ fn bare<RB: Body>(
     if head.status.is_informational() {
         return Ok(Response::from_parts(head, HmacBody::passed(body)));
     }
-    keep_length(&mut head, &body);
-    Ok(Response::from_parts(head, HmacBody::default()))
+    let known = keep_length(&mut head, &body);
+    Ok(Response::from_parts(head, if known { HmacBody::default() } else { HmacBody::absent() }))
 }
 
 impl<RB> Answering<RB>
@@ -188,19 +188,23 @@ pub(super) fn unsignable(error: SignError) -> Rejection {
     }
 }
 
-/// The answer to `HEAD` says how long the answer to `GET` would be; 204 and 205 have no length to speak of.
-fn keep_length(head: &mut Parts, body: &impl Body) {
+/// The answer to `HEAD` says how long the answer to `GET` would be, if that is known; 204 and 205 have no length to speak
+/// of.
+fn keep_length(head: &mut Parts, body: &impl Body) -> bool {
+    let length = body.size_hint().exact();
     match head.status {
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT => {
             head.headers.remove(CONTENT_LENGTH);
+            return true;
         }
         StatusCode::NOT_MODIFIED => {}
         _ => {
-            if let Some(length) = body.size_hint().exact() {
+            if let Some(length) = length {
                 head.headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
             }
         }
     }
+    length.is_some()
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

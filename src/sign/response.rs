@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use http::header::{CACHE_CONTROL, HeaderValue};
 use http::response::Parts;
 
 use super::signing::{Sealed, Signing, can_announce};
@@ -87,7 +87,7 @@ impl ResponseSigner {
     }
 
     fn write(&self, sealed: &Sealed, head: &mut Parts, exchange: &Exchange) -> Result<(), SignError> {
-        self.strip(&mut head.headers);
+        self.strip(head);
         let parts = HeadMut { headers: &mut head.headers, uri: None };
         sealed.write(self.scheme.protocol(), exchange.key(), parts)?;
         // A shared cache could hand the answer to another request, and a proxy could recompress it.
@@ -96,12 +96,9 @@ impl ResponseSigner {
         Ok(())
     }
 
-    /// Removes every field that only a signer may set.
-    pub(crate) fn strip(&self, headers: &mut HeaderMap) {
-        let fields = self.scheme.protocol().fields();
-        if headers.keys().any(|name| fields.contains(name)) {
-            fields.iter().for_each(|name| drop(headers.remove(name)));
-        }
+    /// Removes what only a signer may set.
+    pub(crate) fn strip(&self, head: &mut Parts) {
+        self.scheme.protocol().strip_response(&mut head.headers);
     }
 }
 

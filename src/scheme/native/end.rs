@@ -4,8 +4,8 @@ use http::header::{HeaderMap, HeaderName};
 
 use crate::encoding::Encoding;
 use crate::mac::Tag;
+use crate::scheme::entry::{Seen, Trailer};
 use crate::scheme::feed::Feed;
-use crate::scheme::protocol::{Seen, Trailer};
 use crate::scheme::trim;
 
 /// What the head says in the place of the digest.

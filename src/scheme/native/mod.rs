@@ -8,10 +8,11 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use self::fields::Fields;
 use super::claim::{Claim, Claims, Signatures, Stamp};
+use super::entry::{Entry, Seen, Trailer};
 use super::feed::Feed;
 use super::headers::{Once, SignedHeaders};
 use super::message::{HeadMut, Message, Subject};
-use super::protocol::{Entry, Protocol, Seen, Trailer};
+use super::protocol::Protocol;
 use crate::encoding::Encoding;
 use crate::error::{ConfigError, Mistake, SignError};
 use crate::key::Key;

@@ -3,7 +3,7 @@
 use super::field::{self, Field, Place};
 use super::format::{Format, MAX_HEADERS, Role};
 use super::part::Part;
-use crate::scheme::protocol::Entry;
+use crate::scheme::entry::Entry;
 
 /// One direction, unchecked.
 #[derive(Default)]

@@ -7,8 +7,8 @@ use super::part::Part;
 use crate::encoding::Encoding;
 use crate::rejection::RejectionKind;
 use crate::scheme::claim::{Claim, Timestamp};
+use crate::scheme::entry::Entry;
 use crate::scheme::headers::Once;
-use crate::scheme::protocol::Entry;
 use crate::scheme::time::TimeFormat;
 
 /// The most headers in which the fields of one message may stand.

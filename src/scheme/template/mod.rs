@@ -15,10 +15,11 @@ pub use self::field::Field;
 use self::format::{Format, Role};
 pub use self::part::{BodyFunction, HeadFunction, Part};
 use super::claim::{Claim, Claims, Stamp};
+use super::entry::{Entry, Seen};
 use super::feed::Feed;
 use super::headers::Once;
 use super::message::{HeadMut, Message, Subject};
-use super::protocol::{Entry, Protocol, Seen};
+use super::protocol::Protocol;
 use super::time::TimeFormat;
 use crate::clock::Tolerance;
 use crate::encoding::Encoding;
@@ -63,6 +64,14 @@ impl Protocol for Template {
 
     fn fields(&self) -> &[HeaderName] {
         &self.written
+    }
+
+    fn owns_in_requests(&self, name: &HeaderName) -> bool {
+        self.request.names.contains(name) && !self.request.is_delivery_id(name)
+    }
+
+    fn owns_in_responses(&self, name: &HeaderName) -> bool {
+        self.response.as_ref().is_some_and(|format| format.names.contains(name))
     }
 
     fn carries_signature(&self, name: &HeaderName) -> bool {

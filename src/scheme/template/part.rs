@@ -9,9 +9,9 @@ use http::header::HeaderName;
 use crate::encoding::Encoding;
 use crate::rejection::RejectionKind;
 use crate::scheme::claim::Claim;
+use crate::scheme::entry::Seen;
 use crate::scheme::feed::Feed;
 use crate::scheme::message::{Message, Subject};
-use crate::scheme::protocol::Seen;
 use crate::scheme::trim;
 
 /// One piece of a string to sign.
