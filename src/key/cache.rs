@@ -19,7 +19,8 @@ use crate::error::BoxError;
 ///
 /// It goes by key id alone; do not put it in front of a store that also looks at the head. An unknown id is remembered
 /// as well, apart from the known ones, so that strangers displace nothing. For one id there is one look-up at a time, and
-/// at most 16 in all; what would be one more is refused with status 503. A failure is not remembered.
+/// at most 16 in all, of which four are left to ids that were known before; what would be one more is refused with status
+/// 503. A failure is not remembered.
 ///
 /// The store's own `lookup` must return at once and leave the work to its future. Clones share what they remember.
 ///
@@ -62,6 +63,9 @@ type Found = Result<Option<Keys>, Failure>;
 /// The most look-ups at a time.
 const MOST: usize = 16;
 
+/// Of these, how many strangers leave to ids that were known before.
+const RESERVED: usize = 4;
+
 impl CachingKeyStore {
     /// Remembers the answers of `store` for `life`: up to 10 000 known ids, and as many unknown ones.
     #[must_use]
@@ -97,7 +101,8 @@ impl CachingKeyStore {
         if let Some(found) = flights.iter().find(|flight| *flight.id == *id).and_then(|flight| flight.found.upgrade()) {
             return wait(found);
         }
-        if flights.len() >= MOST {
+        let most = if self.memory.known.get(id).is_some() { MOST } else { MOST - RESERVED };
+        if flights.len() >= most {
             return Lookup::Ready(Err("too many key look-ups at a time".into()));
         }
         match self.store.lookup(query) {
