@@ -177,6 +177,11 @@ async fn what_the_predicate_does_not_name_is_buffered_and_an_empty_body_checked_
 
     let seen = send(layer(), wire().request(Script::new([]).declaring(0)), 0).await;
     assert_eq!((seen.status, seen.claims, seen.kind), (401, 0, Some(RejectionKind::BodyMismatch)));
+    // A service that asks how the body ended is told, also where there was none to wait for.
+    let empty = Wire::post("/upload", "");
+    let seen = send(layer(), empty.request(Script::new([]).declaring(0)), ALL).await;
+    assert_eq!((seen.status, seen.claims, seen.end), (200, 1, Some(Ok(()))));
+    assert!(seen.flag.unwrap().is_verified() && seen.answered.unwrap().is_verified());
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::rejection::RejectionKind;
 
 /// Marks a message whose body is verified while it is read, and says how far it came. Clones share the outcome.
 ///
-/// On the server it stands in the extensions of such a request and of its response, on the client in those of such a
-/// response. What was read of the body proves nothing before [`is_verified`](Self::is_verified).
+/// On the server it stands in the extensions of every request whose body was to flow, one without a body included, and of
+/// its response; on the client in those of a response whose body flows. What was read of the body proves nothing before [`is_verified`](Self::is_verified).
 ///
 /// ```
 /// use axum::Extension;
@@ -47,7 +47,7 @@ impl StreamedBody {
     }
 
     /// The first outcome stands.
-    pub(super) fn settle(&self, outcome: Result<(), RejectionKind>) {
+    pub(crate) fn settle(&self, outcome: Result<(), RejectionKind>) {
         let _ = self.0.set(outcome);
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Admission {
     stage: Stage,
     verifying: Option<VerifyingRequest>,
     collector: Option<Collector>,
+    /// For a body that was to flow, and is there at once.
+    streamed: Option<StreamedBody>,
     admitted: Option<(Authentic, Load)>,
 }
 
@@ -43,7 +45,7 @@ enum Stage {
 /// The body of an authentic request.
 pub(super) enum Load {
     /// It is there, and right.
-    Whole(Frames),
+    Whole(Frames, Option<StreamedBody>),
     /// It is checked while the service reads it. Its length, if it is declared.
     Flowing(Box<BodyCheck>, Option<u64>),
 }
@@ -60,7 +62,7 @@ impl Load {
         B::Error: Into<BoxError>,
     {
         match self {
-            Self::Whole(frames) => (HmacBody::buffered(frames), None),
+            Self::Whole(frames, streamed) => (HmacBody::buffered(frames), streamed),
             Self::Flowing(check, declared) => match source.take() {
                 Some(body) => {
                     let streamed = StreamedBody::default();
@@ -116,7 +118,8 @@ impl Admission {
                     let mut trailers = frames.take_trailers();
                     let authentic = verifying.end(head, trailers.as_mut())?;
                     frames.set_trailers(trailers);
-                    self.admitted = Some((authentic, Load::Whole(frames)));
+                    let streamed = self.streamed.take().inspect(|streamed| streamed.settle(Ok(())));
+                    self.admitted = Some((authentic, Load::Whole(frames, streamed)));
                     // What was kept of the body, and who sent it, go now: the service may take its time.
                     (self.verifying, self.collector) = (None, None);
                     source.clear();
@@ -126,8 +129,12 @@ impl Admission {
             };
             let Some(body) = source.as_ref().get() else { return Poll::Pending };
             let declared = declared_length(&head.headers, body);
-            if flows(config, head, &checked, body, declared)? {
-                checked = match checked.into_stream() {
+            if chosen(config, head) {
+                // A body that has ended is checked at once: nobody need poll it to see that it has.
+                let ended = body.is_end_stream() || declared == Some(0);
+                within(if ended { config.request.size } else { config.streamed_size }, declared, &checked)?;
+                self.streamed = Some(StreamedBody::default());
+                checked = match if ended { Err(checked) } else { checked.into_stream() } {
                     Ok((authentic, check)) => {
                         self.stage = Stage::Decided;
                         self.admitted = Some((authentic, Load::Flowing(Box::new(check), declared)));
@@ -135,6 +142,8 @@ impl Admission {
                     }
                     Err(checked) => checked,
                 };
+            } else {
+                within(config.request.size, declared, &checked)?;
             }
             let budget = if checked.key().is_some() { &config.budget } else { &config.open_budget };
             let collector = Collector::new(body, config.request, budget);
@@ -166,21 +175,16 @@ fn check(config: &Config, credentials: &Credentials<'_>, found: Found) -> Result
     config.verifier.check(credentials, keys.as_ref(), now)
 }
 
-/// Whether the body flows. One that declares too much is refused.
-fn flows(
-    config: &Config,
-    head: &Parts,
-    verifying: &VerifyingRequest,
-    body: &impl Body,
-    declared: Option<u64>,
-) -> Result<bool, Rejection> {
-    // A body that has ended is checked at once: nobody need poll it to see that it has.
-    let ended = body.is_end_stream() || declared == Some(0);
-    let flows = !ended && config.streams_requests.as_ref().is_some_and(|predicate| predicate(head));
-    let limit = if flows { config.streamed_size } else { config.request.size };
+/// Whether the body is to flow.
+fn chosen(config: &Config, head: &Parts) -> bool {
+    config.streams_requests.as_ref().is_some_and(|predicate| predicate(head))
+}
+
+/// Refuses a body that declares too much.
+fn within(limit: u64, declared: Option<u64>, verifying: &VerifyingRequest) -> Result<(), Rejection> {
     match declared.is_some_and(|length| length > limit) {
         true => Err(refused(Fault::TooLarge, verifying)),
-        false => Ok(flows),
+        false => Ok(()),
     }
 }
 
