@@ -204,3 +204,27 @@ async fn an_unsigned_answer_without_an_end_is_an_error_at_once() {
     let some = || vec![Step::Yield, Step::Data("so".into()), Step::Yield, Step::Data("me".into()), Step::Stall];
     assert_eq!(shown(some).await, b"some");
 }
+
+#[tokio::test]
+async fn whoever_reads_answers_while_they_come_says_that_it_takes_trailers() {
+    let te = async |layer: HmacClientLayer, said: Option<&'static str>| {
+        let seen = Arc::new(Mutex::new(None));
+        let inner = Arc::clone(&seen);
+        let server = service_fn(move |request: Request<HmacBody<String>>| {
+            *inner.lock().unwrap() = request.headers().get("te").cloned();
+            async { Ok::<_, Infallible>(Response::new(Script::bytes("{}"))) }
+        });
+        let request = post("/pay", "").map(|_| String::new());
+        let request = said.into_iter().fold(request, |mut request, said| {
+            request.headers_mut().insert("te", said.parse().unwrap());
+            request
+        });
+        let _ = layer.layer(server).oneshot(request).await;
+        let te = seen.lock().unwrap().take();
+        te.map(|te| te.to_str().unwrap().to_owned())
+    };
+    let streams = || client_layer().stream_responses(|_| true);
+    assert_eq!(te(streams(), None).await.as_deref(), Some("trailers"));
+    assert_eq!(te(streams(), Some("gzip")).await.as_deref(), Some("gzip"), "the caller's own stays");
+    assert_eq!(te(client_layer(), None).await, None);
+}

@@ -182,6 +182,9 @@ impl HmacClientLayer {
     /// The predicate sees heads that are authentic. Neither limit nor deadline applies, since nothing is held. For a
     /// scheme that signs the raw body this changes nothing. The error about a response that is not authentic and has no
     /// declared length shows no more of its body than is there.
+    ///
+    /// Requests without a `TE` get `te: trailers`: over HTTP/1.1 a server signs a long answer at its end only for
+    /// whoever says so.
     pub fn stream_responses<P>(self, predicate: P) -> Self
     where
         P: Fn(&response::Parts) -> bool + Send + Sync + 'static,

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::{HeaderValue, TE};
 use http::request::Parts;
 use http::{Request, Version};
 use http_body::Body;
@@ -125,6 +126,10 @@ fn begin(config: &Config, head: &mut Parts, found: Found) -> Result<SigningReque
     let key = keys.as_ref().and_then(|keys| keys.iter().next()).ok_or(ClientErrorKind::NoKey)?;
     let signer = RequestSigner::new(config.scheme.clone(), key.clone()).map_err(|error| unavailable(error.into()))?;
     config.scheme.protocol().strip_request(&mut head.headers);
+    if config.streams_responses.is_some() {
+        // Servers for HTTP/1.1 sign a long answer at its end only for whoever says this.
+        head.headers.entry(TE).or_insert(HeaderValue::from_static("trailers"));
+    }
     let now = config.clock.now().ok_or(ClientErrorKind::Clock)?;
     signer.target(config.target.clone()).begin(head, now).map_err(unsignable)
 }

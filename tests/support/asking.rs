@@ -27,7 +27,9 @@ pub async fn ask(server: SocketAddr, version: Version, flows: bool) -> Ended {
     let mut http = Client::builder(TokioExecutor::new());
     let http = http.http2_only(version == Version::HTTP_2).pool_max_idle_per_host(0).build_http();
     let layer = HmacClientLayer::new(Scheme::native(), super::key()).unwrap().stream_responses(move |_| flows);
-    let request = Request::post(format!("http://{server}/upload")).header("te", "trailers");
+    let request = Request::post(format!("http://{server}/upload"));
+    // Whoever reads answers while they come says so by itself.
+    let request = if flows { request } else { request.header("te", "trailers") };
     let request = request.body(Full::<Bytes>::default()).unwrap();
     let response = match patient(layer.layer(http).oneshot(request)).await {
         Ok(response) => response,
