@@ -1,7 +1,7 @@
 //! An answer that is there now or comes later.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture, ready};
 use std::pin::Pin;
 
 /// What a [`KeyStore`](crate::KeyStore) or [`ReplayGuard`](crate::replay::ReplayGuard) returns: the answer, or a future of it.
@@ -11,9 +11,11 @@ use std::pin::Pin;
 /// ```
 /// use tower_hmac::Answer;
 ///
+/// # async fn run() {
 /// let now = Answer::Ready(1);
 /// let later = Answer::later(async { 1 });
-/// # let _: [Answer<i32>; 2] = [now, later];
+/// assert_eq!(now.await, later.await);
+/// # }
 /// ```
 pub enum Answer<T> {
     /// The answer.
@@ -26,6 +28,19 @@ impl<T> Answer<T> {
     /// Boxes a future. Dropping it must be safe at any await.
     pub fn later(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self::Later(Box::pin(future))
+    }
+}
+
+/// Boxes a ready answer, too: where that counts, match it.
+impl<T: Send + 'static> IntoFuture for Answer<T> {
+    type Output = T;
+    type IntoFuture = Pin<Box<dyn Future<Output = T> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        match self {
+            Self::Ready(answer) => Box::pin(ready(answer)),
+            Self::Later(future) => future,
+        }
     }
 }
 

@@ -18,10 +18,7 @@ use tower_hmac::{Answer, KeyId, RejectionKind};
 
 async fn claim(guard: &RedisReplayGuard, id: &str, nonce: &str, life: u64) -> Claimed {
     let (key_id, now) = (KeyId::new(id).unwrap(), now());
-    match guard.claim(&ReplayClaim { key_id: &key_id, nonce, valid_until: now + life, now }) {
-        Answer::Ready(claimed) => claimed,
-        Answer::Later(claimed) => claimed.await,
-    }
+    guard.claim(&ReplayClaim { key_id: &key_id, nonce, valid_until: now + life, now }).await
 }
 
 #[tokio::test]

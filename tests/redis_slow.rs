@@ -12,8 +12,8 @@ use support::redis::{Redis, now};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tower_hmac::KeyId;
 use tower_hmac::replay::{Claimed, RedisReplayGuard, ReplayClaim, ReplayGuard};
-use tower_hmac::{Answer, KeyId};
 
 /// What the network does with the bytes of one direction.
 #[derive(Clone, Copy)]
@@ -66,10 +66,7 @@ async fn guard(redis: &Redis, network: Network, deadline: Duration) -> RedisRepl
 
 async fn claim(guard: &RedisReplayGuard, nonce: &str) -> Claimed {
     let (key_id, now) = (KeyId::new("svc-a").unwrap(), now());
-    match guard.claim(&ReplayClaim { key_id: &key_id, nonce, valid_until: now + 360, now }) {
-        Answer::Ready(answer) => answer,
-        Answer::Later(answer) => answer.await,
-    }
+    guard.claim(&ReplayClaim { key_id: &key_id, nonce, valid_until: now + 360, now }).await
 }
 
 const PATIENT: Duration = Duration::from_secs(10);

@@ -2,9 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{IntoFuture, poll_fn};
 use std::hash::{BuildHasher, RandomState};
-use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use super::{Claimed, Lease, ReplayClaim, ReplayGuard, Settled};
@@ -77,7 +76,7 @@ impl<'g> Run<'g> {
     }
 
     async fn answers(&self, what: &str, claim: ReplayClaim<'_>, expected: Claimed) -> Result<(), Nonconformance> {
-        let answer = wait(self.guard.claim(&claim)).await;
+        let answer = self.guard.claim(&claim).await;
         verdict(what, answer == expected, format_args!("{answer:?} instead of {expected:?}"))
     }
 
@@ -136,7 +135,7 @@ impl<'g> Run<'g> {
         let (spent, freed) = (self.claim("spent"), self.claim("released"));
         let take = async |claim: &ReplayClaim<'_>| {
             let lease = Lease::new(claim, 30);
-            (wait(self.guard.lease(claim, &lease)).await, lease)
+            (self.guard.lease(claim, &lease).await, lease)
         };
         let (answer, first) = take(&spent).await;
         if answer == Claimed::Unavailable {
@@ -146,17 +145,17 @@ impl<'g> Run<'g> {
         self.answers("a claim while it is leased", spent, Claimed::Seen).await?;
         let (answer, _) = take(&spent).await;
         verdict("a lease while it is leased", answer == Claimed::Seen, format_args!("{answer:?}"))?;
-        wait(self.guard.settle(&spent, &first, Settled::Spent)).await;
-        wait(self.guard.settle(&spent, &first, Settled::Released)).await;
+        self.guard.settle(&spent, &first, Settled::Spent).await;
+        self.guard.settle(&spent, &first, Settled::Released).await;
         self.answers("a claim when the lease was settled as spent", spent, Claimed::Seen).await?;
 
         let (_, first) = take(&freed).await;
-        wait(self.guard.settle(&freed, &first, Settled::Released)).await;
+        self.guard.settle(&freed, &first, Settled::Released).await;
         let (answer, second) = take(&freed).await;
         verdict("a lease after a release", answer == Claimed::Fresh, format_args!("{answer:?}"))?;
-        wait(self.guard.settle(&freed, &second, Settled::Released)).await;
+        self.guard.settle(&freed, &second, Settled::Released).await;
         self.answers("a claim after a release", freed, Claimed::Fresh).await?;
-        wait(self.guard.settle(&freed, &second, Settled::Released)).await;
+        self.guard.settle(&freed, &second, Settled::Released).await;
         self.answers("a claim after a release by somebody else", freed, Claimed::Seen).await
     }
 
@@ -173,7 +172,7 @@ impl<'g> Run<'g> {
             }
             self.answers("a new claim after one that was dropped", self.claim(&next), Claimed::Fresh).await?;
             self.answers("that claim again", self.claim(&next), Claimed::Seen).await?;
-            let answer = wait(self.guard.claim(&self.claim(&left))).await;
+            let answer = self.guard.claim(&self.claim(&left)).await;
             let right = matches!(answer, Claimed::Fresh | Claimed::Seen);
             verdict("a claim that was dropped before", right, format_args!("{answer:?}"))?;
             self.answers("the same for the third time", self.claim(&left), Claimed::Seen).await?;
@@ -189,19 +188,9 @@ fn verdict(what: &str, right: bool, found: fmt::Arguments<'_>) -> Result<(), Non
     }
 }
 
-async fn wait<T>(answer: Answer<T>) -> T {
-    match answer {
-        Answer::Ready(answer) => answer,
-        Answer::Later(answer) => answer.await,
-    }
-}
-
 /// Polls all of them until each has answered.
 async fn all(answers: Vec<Answer<Claimed>>) -> Vec<Claimed> {
-    let mut waiting: Vec<Pin<Box<dyn Future<Output = Claimed> + Send>>> = answers
-        .into_iter()
-        .map(|answer| -> Pin<Box<dyn Future<Output = _> + Send>> { Box::pin(wait(answer)) })
-        .collect();
+    let mut waiting: Vec<_> = answers.into_iter().map(IntoFuture::into_future).collect();
     let mut done = Vec::new();
     poll_fn(|context| {
         waiting.retain_mut(|answer| match answer.as_mut().poll(context) {

@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use tower_hmac::KeyId;
 use tower_hmac::replay::{Claimed, RedisReplayGuard, ReplayClaim, ReplayGuard};
-use tower_hmac::{Answer, KeyId};
 
 /// One claim, as the node saw it. Times in microseconds since 1970.
 #[derive(Clone, Copy, Debug)]
@@ -154,10 +154,7 @@ pub async fn claim(guard: &RedisReplayGuard, seed: u64, message: u64) -> Event {
     let (key_id, nonce) = (KeyId::new("svc-a").unwrap(), format!("{seed}-{message}"));
     let start = micros();
     let now = start / 1_000_000;
-    let answer = match guard.claim(&ReplayClaim { key_id: &key_id, nonce: &nonce, valid_until: now + LIFE, now }) {
-        Answer::Ready(answer) => answer,
-        Answer::Later(answer) => answer.await,
-    };
+    let answer = guard.claim(&ReplayClaim { key_id: &key_id, nonce: &nonce, valid_until: now + LIFE, now }).await;
     let outcome = match answer {
         Claimed::Fresh => ACCEPTED,
         Claimed::Seen => SEEN,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tower_hmac::KeyId;
 use tower_hmac::replay::{Claimed, RedisReplayGuard, ReplayClaim, ReplayGuard};
-use tower_hmac::{Answer, KeyId};
 
 use super::{KEY_ID, NOW};
 
@@ -112,8 +112,5 @@ fn number(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
 
 pub async fn claim(guard: &RedisReplayGuard, nonce: &str) -> Claimed {
     let key_id = KeyId::new(KEY_ID).unwrap();
-    match guard.claim(&ReplayClaim { key_id: &key_id, nonce, valid_until: NOW + 360, now: NOW }) {
-        Answer::Ready(claimed) => claimed,
-        Answer::Later(claimed) => claimed.await,
-    }
+    guard.claim(&ReplayClaim { key_id: &key_id, nonce, valid_until: NOW + 360, now: NOW }).await
 }
