@@ -20,7 +20,7 @@ use tower_hmac::{ConfigError, HmacLayer, Key, Scheme, SignedTarget, Target, Veri
 pub fn app(key: Key) -> Result<Router, ConfigError> {
     let hmac = HmacLayer::new(Scheme::native(), key)?;
 
-    // Everything under this layer is verified, 404s included.
+    // Everything under this layer is verified. Paths that lead nowhere are the outer router's, once it is merged.
     let payments = Router::new().route("/payments", post(pay)).layer(from_fn(audit)).layer(hmac.clone());
 
     // `route_layer` leaves paths that lead nowhere to the router.

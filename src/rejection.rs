@@ -104,7 +104,9 @@ impl fmt::Display for RejectionKind {
             Self::Missing => "a signature field is missing",
             Self::Malformed => "a signature field or signed header is malformed",
             Self::UnknownKey => "the key id is unknown",
-            Self::BadMac => "the signature is wrong",
+            Self::BadMac => {
+                "the signature is wrong; below a router or proxy that rewrites requests, see HmacLayer::target"
+            }
             Self::Stale => "the message is too old",
             Self::Future => "the message is dated in the future",
             Self::Replay => "the message was accepted before",

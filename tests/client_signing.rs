@@ -193,7 +193,7 @@ async fn a_body_that_cannot_be_had_whole_is_not_sent() {
         let (clock, seen) = (support::clock(), Seen::default());
         let later = clock.clone();
         let pause = Step::Do(Box::new(move || later.advance(Duration::from_secs(seconds))));
-        let body = Script::new([data(1), pause, data(1)]);
+        let body = Script::new([data(1), Step::Yield, pause, Step::Yield, data(1)]);
         let outcome = call(client_layer().clock(clock), with(body), server(&seen, ok)).await;
         assert_eq!((kind(&outcome), seen.count()), (wanted, usize::from(wanted.is_none())));
     }

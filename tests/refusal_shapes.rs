@@ -76,7 +76,7 @@ struct Case {
 }
 
 fn plain() -> Response<Script> {
-    Response::new(Script::bytes("done"))
+    Response::new(Script::new([Step::Yield, Step::Data("done".into())]))
 }
 
 fn with_header(name: &'static str, value: &'static str) -> Response<Script> {
@@ -140,7 +140,7 @@ impl Case {
             async move { Ok::<_, Infallible>(answer()) }
         }));
         let wire = Wire::new(http::Method::POST, "/", "{}").header("content-type", content_type);
-        let mut request = wire.request(Script::bytes("{}"));
+        let mut request = wire.request(Script::new([Step::Yield, Step::Data("{}".into())]));
         spoil(&mut request);
         split(service.oneshot(request).await.unwrap()).await
     }

@@ -58,7 +58,11 @@ impl From<Key> for RingKey {
 ///
 /// Clones share the ring: keep one to [`replace`](Self::replace) what the layer uses. Validity is judged by the layer's
 /// clock. A response is signed with the secret that verified its request; to sign a request, take the
-/// [`signing_key`](Self::signing_key).
+/// [`signing_key`](Self::signing_key). An empty ring accepts nobody.
+///
+/// A scheme without a nonce, as webhooks are, knows a message again by what the first key makes of it. When another key
+/// becomes the first, what was accepted may pass once more while it is fresh: there, put the new secret behind the old
+/// one, and let the old one go when nothing signed with it is in flight.
 ///
 /// ```
 /// use tower_hmac::{HmacLayer, Key, KeyRing, RingKey, Scheme};
@@ -96,7 +100,8 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// As for [`new`](Self::new); the ring is then left as it was.
+    /// As for [`new`](Self::new); the ring is then left as it was. Whether a key fits the scheme of a layer is not seen
+    /// here: one that does not turns all requests with its id into status 503.
     pub fn replace(&self, keys: impl IntoIterator<Item = RingKey>) -> Result<(), ConfigError> {
         let table = table(keys)?;
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = table;

@@ -76,7 +76,11 @@ impl HmacLayer {
         self.with(|config| config.verifier = config.verifier.clone().target(target))
     }
 
-    /// Sets how old, and how far ahead, a request may be. Default: 300 s past, 60 s future.
+    /// Sets how old, and how far ahead, a request may be. Default: what the scheme says, as a rule 300 s past, 60 s
+    /// future.
+    ///
+    /// A guard remembers a message for as long as this layer would accept it. Layers that share a guard in Redis should
+    /// agree; where the time is raised while messages are in flight, what was forgotten may pass once more.
     pub fn tolerance(self, tolerance: Tolerance) -> Self {
         self.with(|config| config.verifier = config.verifier.clone().tolerance(tolerance))
     }
@@ -104,11 +108,14 @@ impl HmacLayer {
 
     /// Hands the bodies of the requests that the predicate names on while they come, instead of buffering them.
     ///
-    /// The service is called once the head is right and the nonce is spent. What it reads is not verified yet: a body
+    /// The service is called once the head is right and the nonce is spent: whoever alters such a body on its way spends
+    /// the nonce of the right one, unless [`AtLeastOnce`](crate::replay::AtLeastOnce) frees it. What it reads is not verified yet: a body
     /// that is not the signed one ends in an error. Of a body whose length is known the last frame is held back until
     /// the verdict, so that nobody can forward it whole. A body that failed before the response went out turns the
     /// response into a refusal; [`StreamedBody`](crate::StreamedBody), in the extensions of request and response, tells
     /// whether the body was read to its end.
+    ///
+    /// The predicate sees the path as this layer does: below a router that strips it, without what was stripped.
     ///
     /// Neither [`max_body`](Self::max_body) nor [`body_deadline`](Self::body_deadline) nor
     /// [`buffer_budget`](Self::buffer_budget) applies to such a body, since the layer holds no more of it than one frame.

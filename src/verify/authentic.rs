@@ -22,7 +22,8 @@ impl Authentic {
     /// What to ask the replay guard: about the nonce, or, in a scheme that has none, about the signature.
     ///
     /// A message without a time is remembered for a day. Where several keys are accepted, it is remembered under the first
-    /// of them, whichever signed: a message may carry the signatures of two.
+    /// of them, whichever signed: a message may carry the signatures of two. When another key becomes the first, it is
+    /// not known any more.
     ///
     /// # Errors
     ///

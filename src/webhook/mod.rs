@@ -9,12 +9,29 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // a delivery as GitHub would send it, to test a handler
-//! let (mut head, body) = http::Request::post("http://localhost/hooks").body(r#"{"zen":"…"}"#)?.into_parts();
+//! let request = http::Request::post("http://localhost/hooks").body(r#"{"zen":"…"}"#)?;
 //! let signer = RequestSigner::new(webhook::github(), Key::from_text("github", "secret")?)?;
-//! let mut signing = signer.begin(&head, 1_795_303_445)?;
-//! signing.update(body.as_bytes());
-//! signing.finish(&mut head)?;
-//! assert!(head.headers["x-hub-signature-256"].to_str()?.starts_with("sha256="));
+//! let (request, _) = signer.sign(request, 1_795_303_445)?;
+//! assert!(request.headers()["x-hub-signature-256"].to_str()?.starts_with("sha256="));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A format without a nonce has no replay guard unless it is given one. A provider that got no answer sends the same bytes
+//! again, and takes a refusal for one more failure, so tell it that it was heard:
+//!
+//! ```
+//! use tower_hmac::replay::MemoryReplayGuard;
+//! use tower_hmac::{HmacLayer, Key, Refusal, RejectionKind, webhook};
+//!
+//! # fn main() -> Result<(), tower_hmac::ConfigError> {
+//! let layer = HmacLayer::new(webhook::stripe(), Key::from_text("stripe", "whsec_…")?)?
+//!     .replay_guard(MemoryReplayGuard::new())
+//!     .render_refusals(|refusal: &Refusal<'_>| match refusal.kind() {
+//!         RejectionKind::Replay => http::Response::default(),
+//!         _ => refusal.standard(),
+//!     });
+//! # let _ = layer;
 //! # Ok(())
 //! # }
 //! ```
