@@ -109,7 +109,7 @@ impl Error for ConfigError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignError {
-    /// A signed header is repeated, or present but empty.
+    /// A signed header is missing, repeated, or present but empty.
     Header,
     /// The request has no authority, or two that differ: set `Host` or an absolute URI.
     Target,
@@ -126,7 +126,7 @@ pub enum SignError {
 impl fmt::Display for SignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Header => "a signed header is repeated, or present but empty",
+            Self::Header => "a signed header is missing, repeated, or present but empty",
             Self::Target => "the request has no authority, or two that differ: set Host or an absolute URI",
             Self::Method => "the method cannot be signed",
             Self::UncoveredOverride => {

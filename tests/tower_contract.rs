@@ -17,10 +17,11 @@ use http_body_util::Full;
 use support::body::{Script, Step};
 use support::service::{Inner, send};
 use support::wire::Wire;
+use support::{KEY_HEX, KEY_ID};
 use tokio::sync::Semaphore;
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_hmac::{HmacBody, RejectionKind};
+use tower_hmac::{HmacBody, HmacClientLayer, Key, RejectionKind, Scheme};
 
 fn forged(wire: &Wire) -> Wire {
     Wire { key_hex: "00".repeat(32), ..wire.clone() }
@@ -186,4 +187,15 @@ async fn o_02_a_body_over_the_default_limit_from_a_stranger_is_not_read() {
     }
     let stalled = forged.request(Script::new([Step::Stall]).declaring(100));
     send(support::layer(), stalled).await.refused(RejectionKind::BadMac);
+}
+
+#[tokio::test]
+async fn the_service_below_can_be_reached() {
+    let (inner, key) = (Inner::ok(), Key::from_hex(KEY_ID, KEY_HEX).unwrap());
+    let mut server = support::layer().layer(inner.clone());
+    let mut client = HmacClientLayer::new(Scheme::native(), key).unwrap().layer(inner);
+    assert_eq!((server.get_ref().calls(), client.get_ref().calls()), (0, 0));
+    assert_eq!((server.get_mut().calls(), client.get_mut().calls()), (0, 0));
+    server.clone().oneshot(Wire::get("/").request(Script::new([]))).await.unwrap();
+    assert_eq!((server.into_inner().calls(), client.into_inner().calls()), (1, 1));
 }

@@ -229,14 +229,17 @@ where
                 StateProj::Done => return Poll::Pending,
                 _ => ready!(self.as_mut().poll_request(cx))?,
             };
-            let streamed = self.streamed.as_ref();
-            let mut response = match (step, streamed.and_then(StreamedBody::failure)) {
-                (Step::Continue, _) => continue,
-                // A streamed body that turned out wrong in time is the answer, whatever the service says.
-                (_, Some(kind)) => self.as_mut().refuse(&kind.into()),
-                (Step::Refuse(rejection), None) => self.as_mut().refuse(&rejection),
-                (Step::Send(response), None) => response,
+            let answer = match step {
+                Step::Continue => continue,
+                Step::Send(response) => Ok(response),
+                Step::Refuse(rejection) => Err(rejection),
             };
+            // A streamed body that turned out wrong in time is the answer, whatever the service says.
+            let answer = match self.streamed.as_ref().and_then(StreamedBody::failure) {
+                Some(kind) => Err(kind.into()),
+                None => answer,
+            };
+            let mut response = answer.unwrap_or_else(|rejection| self.as_mut().refuse(&rejection));
             let mut this = self.as_mut().project();
             this.state.set(State::Done);
             if let Some(streamed) = this.streamed.take() {
