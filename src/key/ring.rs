@@ -61,8 +61,7 @@ impl From<Key> for RingKey {
 /// [`signing_key`](Self::signing_key). An empty ring accepts nobody.
 ///
 /// A scheme without a nonce, as webhooks are, knows a message again by what the first key makes of it. When another key
-/// becomes the first, what was accepted may pass once more while it is fresh: there, put the new secret behind the old
-/// one, and let the old one go when nothing signed with it is in flight.
+/// becomes the first, what was accepted before may pass once more while it is fresh.
 ///
 /// ```
 /// use tower_hmac::{HmacLayer, Key, KeyRing, RingKey, Scheme};
