@@ -60,9 +60,6 @@ impl From<Key> for RingKey {
 /// clock. A response is signed with the secret that verified its request; to sign a request, take the
 /// [`signing_key`](Self::signing_key). An empty ring accepts nobody.
 ///
-/// A scheme without a nonce, as webhooks are, knows a message again by what the first key makes of it. When another key
-/// becomes the first, what was accepted before may pass once more while it is fresh.
-///
 /// ```
 /// use tower_hmac::{HmacLayer, Key, KeyRing, RingKey, Scheme};
 ///

@@ -33,8 +33,8 @@ struct Signed {
 }
 
 impl Exchange {
-    /// `first` is what the first of the keys makes of the same text: a message that carries several right signatures is
-    /// remembered by it, so that it stays the same message when one of them is removed.
+    /// The first of the keys, and what a message without a nonce is known by: a message that carries several right
+    /// signatures stays the same when one of them is removed.
     pub(crate) fn new(
         (key, signature): (&Key, Tag),
         (first, once): (&Key, Tag),
@@ -85,7 +85,7 @@ impl Exchange {
         self.0.has_nonce.then(|| self.0.once.as_str())
     }
 
-    /// What no other message of a key has, and the key: the nonce, or else the signature in hex.
+    /// What no other message of a key has, and the key: the nonce, or else a digest of what is signed, in hex.
     pub(crate) fn once(&self) -> (&KeyId, &str) {
         (self.0.first.as_ref().unwrap_or_else(|| self.0.key.id()), self.0.once.as_str())
     }

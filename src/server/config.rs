@@ -42,7 +42,8 @@ impl Config {
     pub(super) fn new(scheme: Scheme, keys: Arc<dyn KeyStore>) -> Self {
         let limits = Limits { size: 2 << 20, deadline: Duration::from_secs(30) };
         let protocol = scheme.protocol();
-        let guard: Arc<dyn ReplayGuard> = match protocol.has_nonce() {
+        let guarded = protocol.has_nonce();
+        let guard: Arc<dyn ReplayGuard> = match guarded {
             true => Arc::new(MemoryReplayGuard::new()),
             false => Arc::new(Unguarded),
         };
@@ -50,7 +51,7 @@ impl Config {
         Self {
             signs_responses: protocol.signs_responses(),
             guard,
-            verifier: RequestVerifier::new(scheme.clone()),
+            verifier: RequestVerifier::new(scheme.clone()).named(guarded),
             signer: ResponseSigner::new(scheme),
             passes_unsigned: None,
             streams_requests: None,

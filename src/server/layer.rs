@@ -93,12 +93,19 @@ impl HmacLayer {
     /// Sets the replay guard. Default: a [`MemoryReplayGuard`](crate::replay::MemoryReplayGuard) for 10⁶ live
     /// entries, which accepts a message once in each process.
     pub fn replay_guard(self, guard: impl ReplayGuard) -> Self {
-        self.with(|config| config.guard = Arc::new(guard))
+        self.guarded(guard, true)
+    }
+
+    fn guarded(self, guard: impl ReplayGuard, named: bool) -> Self {
+        self.with(|config| {
+            config.guard = Arc::new(guard);
+            config.verifier = config.verifier.clone().named(named);
+        })
     }
 
     /// Accepts a message as often as it comes while it is fresh. The service must stand that.
     pub fn without_replay_guard(self) -> Self {
-        self.replay_guard(Unguarded)
+        self.guarded(Unguarded, false)
     }
 
     /// Sets the largest request body, in bytes. Default: 2 MiB. Over it: status 413.

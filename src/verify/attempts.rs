@@ -8,61 +8,48 @@ use crate::encoding::Encoding;
 use crate::key::{Data, Key, Keys};
 use crate::mac::{self, Algorithm, Mac, Tag};
 use crate::rejection::RejectionKind;
-use crate::scheme::{Claim, Claims, Entry, Intake, MAX_MACS, Message, Scheme, Seen, Timestamp};
+use crate::scheme::{Claim, Claims, Entry, Intake, MAX_MACS, Message, Protocol, Scheme, Seen, Timestamp};
 
-/// The claim that is right, for a scheme whose head says it all; its key and tag, and those of the first key.
+/// The claim that is right, for a scheme whose head says it all; its key and tag, the first key, and what the message is
+/// known by.
 pub(super) fn head_only<'k, 'c, 'm>(
     scheme: &Scheme,
     message: &Message<'m>,
     claims: &'c Claims<'m>,
     keys: Option<&'k Keys>,
+    named: bool,
 ) -> Result<(Signer<&'k Key>, Signer<&'k Key>, &'c Claim<'m>), RejectionKind> {
     let protocol = scheme.protocol();
-    let mut matched = None;
-    let mut firsts = Firsts::default();
-    let mut known = false;
+    let (mut matched, mut first) = (None, None);
     for key in keys.into_iter().flat_map(Keys::iter) {
-        known = true;
-        for (index, claim) in claims.iter().enumerate() {
+        let first = *first.get_or_insert(key);
+        for claim in claims.iter() {
             let mut mac = protocol.start(key, claim)?;
             protocol.feed_head(message, claim, &mut mac)?;
             let tag = mac.finish();
-            let first = firsts.of(index, (key, tag));
             if signs(protocol.encoding(claim), &tag, claim) {
                 matched = Some(((key, tag), first, claim));
             }
         }
     }
-    if !known {
+    if first.is_none() {
         let mut mac = stand_in(protocol.algorithm())?;
         protocol.feed_head(message, claims.first(), &mut mac)?;
         // Whatever comes out is refused.
         std::hint::black_box(signs(protocol.encoding(claims.first()), &mac.finish(), claims.first()));
         return Err(RejectionKind::UnknownKey);
     }
-    matched.ok_or(RejectionKind::BadMac)
+    let ((key, tag), first, claim) = matched.ok_or(RejectionKind::BadMac)?;
+    if !named || claim.nonce.is_some() {
+        return Ok(((key, tag), (first, tag), claim));
+    }
+    let mut mac = naming(protocol, claim)?;
+    protocol.feed_head(message, claim, &mut mac)?;
+    Ok(((key, tag), (first, mac.finish()), claim))
 }
 
 /// A key and what it makes of a text.
 pub(super) type Signer<K> = (K, Tag);
-
-/// For each claim, what the first key makes of it. Whoever removes one of several right signatures does not change that.
-struct Firsts<K>([Option<Signer<K>>; MAX_MACS]);
-
-impl<K> Default for Firsts<K> {
-    fn default() -> Self {
-        Self([const { None }; MAX_MACS])
-    }
-}
-
-impl<K: Clone> Firsts<K> {
-    fn of(&mut self, claim: usize, signer: Signer<K>) -> Signer<K> {
-        match self.0.get_mut(claim) {
-            Some(first) => first.get_or_insert(signer).clone(),
-            None => signer,
-        }
-    }
-}
 
 /// Whether the tag is one of the signatures that the claim carries. All are looked at.
 pub(super) fn signs(encoding: Encoding, tag: &Tag, claim: &Claim<'_>) -> bool {
@@ -81,6 +68,12 @@ fn stand_in(algorithm: Algorithm) -> Result<Mac, RejectionKind> {
     Mac::new(algorithm, secret).ok_or(RejectionKind::UnknownKey)
 }
 
+/// What a message without a nonce is known by: what is signed, under the name of its format, which is no secret. So it
+/// stays the same message whichever key signed it, and when one of several right signatures is removed.
+fn naming(protocol: &dyn Protocol, claim: &Claim<'_>) -> Result<Mac, RejectionKind> {
+    Mac::new(protocol.algorithm(), protocol.name_for(claim).as_bytes()).ok_or(RejectionKind::Malformed)
+}
+
 /// MACs that wait for the body.
 pub(super) struct Attempts {
     each: Vec<Attempt>,
@@ -89,10 +82,16 @@ pub(super) struct Attempts {
 }
 
 struct Attempt {
-    /// `None` for the stand-in.
-    key: Option<Key>,
+    who: Who,
     claim: usize,
     mac: Mac,
+}
+
+enum Who {
+    Key(Key),
+    StandIn,
+    /// Signs nothing: the message is known by it.
+    Name,
 }
 
 /// The claim that turned out right.
@@ -110,15 +109,16 @@ impl Attempts {
         message: &Message<'_>,
         claims: &Claims<'_>,
         keys: Option<&Keys>,
+        named: bool,
     ) -> Result<Self, RejectionKind> {
         let protocol = scheme.protocol();
-        let mut each = Vec::with_capacity(1);
+        let mut each = Vec::with_capacity(if named { 2 } else { 1 });
         let mut refused = None;
         for key in keys.into_iter().flat_map(Keys::iter) {
             for (index, claim) in claims.iter().enumerate() {
                 let begun = protocol.start(key, claim).and_then(|mut mac| {
                     protocol.feed_head(message, claim, &mut mac)?;
-                    Ok(Attempt { key: Some(key.clone()), claim: index, mac })
+                    Ok(Attempt { who: Who::Key(key.clone()), claim: index, mac })
                 });
                 // What one format cannot be made of may be right in another.
                 match begun {
@@ -133,7 +133,15 @@ impl Attempts {
             }
             let mut mac = stand_in(protocol.algorithm())?;
             protocol.feed_head(message, claims.first(), &mut mac)?;
-            each.push(Attempt { key: None, claim: 0, mac });
+            each.push(Attempt { who: Who::StandIn, claim: 0, mac });
+        } else if named {
+            for (index, claim) in claims.iter().enumerate().filter(|(_, claim)| claim.nonce.is_none()) {
+                let mut mac = naming(protocol, claim)?;
+                // Where it cannot be made, no key has made one.
+                if protocol.feed_head(message, claim, &mut mac).is_ok() {
+                    each.push(Attempt { who: Who::Name, claim: index, mac });
+                }
+            }
         }
         Ok(Self { each, intake: Intake::new(entry), data: keys.and_then(Keys::data).cloned() })
     }
@@ -152,22 +160,33 @@ impl Attempts {
         let Self { each, intake, data } = self;
         let protocol = scheme.protocol();
         intake.end(|seen: &Seen<'_>| {
-            let mut matched = None;
-            let mut firsts = Firsts::default();
-            let known = each.iter().any(|attempt| attempt.key.is_some());
+            let (mut matched, mut first) = (None, None);
+            let mut names = [None; MAX_MACS];
+            let known = each.iter().any(|attempt| matches!(attempt.who, Who::Key(_)));
             let mut wrong = if known { RejectionKind::BadMac } else { RejectionKind::UnknownKey };
-            for Attempt { key, claim: index, mac } in each.drain(..) {
+            for Attempt { who, claim: index, mac } in each.drain(..) {
                 let claim = claims.get(index).ok_or(RejectionKind::Malformed)?;
-                match protocol.feed_rest(message, claim, seen, mac) {
-                    Ok(tag) => {
-                        let signed = signs(protocol.encoding(claim), &tag, claim);
-                        let first = key.map(|key| (firsts.of(index, (key.clone(), tag)), (key, tag)));
-                        matched = first.filter(|_| signed).map(|(first, signer)| (signer, first, claim)).or(matched);
+                let tag = match protocol.feed_rest(message, claim, seen, mac) {
+                    Ok(tag) => tag,
+                    Err(kind) => {
+                        wrong = kind;
+                        continue;
                     }
-                    Err(kind) => wrong = kind,
+                };
+                match who {
+                    Who::Name => names.iter_mut().skip(index).take(1).for_each(|name| *name = Some(tag)),
+                    who => {
+                        let signed = signs(protocol.encoding(claim), &tag, claim);
+                        if let Who::Key(key) = who {
+                            first.get_or_insert_with(|| key.clone());
+                            matched = signed.then_some(((key, tag), claim, index)).or(matched);
+                        }
+                    }
                 }
             }
-            let (signer, first, claim) = matched.ok_or(wrong)?;
+            let ((key, tag), claim, index) = matched.ok_or(wrong)?;
+            let first = (first.unwrap_or_else(|| key.clone()), names.get(index).copied().flatten().unwrap_or(tag));
+            let signer = (key, tag);
             let inside = protocol.inside(claim, seen)?.map(|seconds| Timestamp { text: "", seconds: Some(seconds) });
             let claim = Claim { timestamp: inside.or(claim.timestamp), ..claim.clone() };
             Ok(Matched { signer, first, claim, data: data.take() })

@@ -19,11 +19,10 @@ pub struct Authentic {
 }
 
 impl Authentic {
-    /// What to ask the replay guard: about the nonce, or, in a scheme that has none, about the signature.
+    /// What to ask the replay guard: about the nonce, or, in a scheme that has none, about all that is signed.
     ///
-    /// A message without a time is remembered for a day. Where several keys are accepted, it is remembered under the first
-    /// of them, whichever signed: a message may carry the signatures of two. When another key becomes the first, it is
-    /// not known any more.
+    /// A message without a time is remembered for a day. Where keys of several ids are accepted, it is remembered under
+    /// the first id, whichever signed: a message may carry the signatures of two.
     ///
     /// # Errors
     ///

@@ -19,6 +19,7 @@ pub struct RequestVerifier {
     pub(super) scheme: Scheme,
     target: Target,
     tolerance: Option<Tolerance>,
+    named: bool,
 }
 
 impl RequestVerifier {
@@ -26,7 +27,7 @@ impl RequestVerifier {
     #[must_use]
     pub fn new(scheme: Scheme) -> Self {
         let tolerance = scheme.protocol().tolerance();
-        Self { scheme, target: Target::default(), tolerance }
+        Self { scheme, target: Target::default(), tolerance, named: true }
     }
 
     /// Sets where the signed authority and path come from.
@@ -39,6 +40,12 @@ impl RequestVerifier {
     #[must_use]
     pub fn tolerance(self, tolerance: Tolerance) -> Self {
         Self { tolerance: self.tolerance.map(|_| tolerance), ..self }
+    }
+
+    /// Whether anybody asks what a message is known by.
+    #[must_use]
+    pub(crate) fn named(self, named: bool) -> Self {
+        Self { named, ..self }
     }
 
     /// The scheme.
@@ -87,11 +94,11 @@ impl RequestVerifier {
             }
         }
         if matches!(entry, Entry::Raw | Entry::Hashed | Entry::Whole) {
-            let attempts = Attempts::begin(&self.scheme, entry, message, claims, keys)?;
+            let attempts = Attempts::begin(&self.scheme, entry, message, claims, keys, self.named)?;
             let open = Open { attempts, verifier: self.clone(), now };
             return Ok(VerifyingRequest(State::Open(Box::new(open))));
         }
-        let (signer, first, claim) = attempts::head_only(&self.scheme, message, claims, keys)?;
+        let (signer, first, claim) = attempts::head_only(&self.scheme, message, claims, keys, self.named)?;
         self.fresh(claim.timestamp.and_then(|time| time.seconds), now, signer.0)?;
         // From the claim which is right: the others may announce what they like.
         let body = BodyCheck::new(entry, &self.scheme, signer.0, claim, signer.1)?.ok_or(RejectionKind::Malformed)?;
