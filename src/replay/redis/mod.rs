@@ -3,6 +3,7 @@
 mod check;
 #[cfg(feature = "redis-cluster")]
 mod cluster;
+mod commands;
 mod error;
 mod health;
 mod link;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Value};
 
+use self::commands::{holder, life};
 pub use self::error::RedisGuardError;
 use self::health::Health;
 use self::link::{Link, Single};
@@ -165,8 +167,7 @@ impl RedisReplayGuard {
             return Claimed::Expired.into();
         }
         let name = self.name(claim);
-        let mut command = redis::cmd("SET");
-        command.arg(&name).arg(value).arg("NX").arg("PX").arg(life(until, claim.now));
+        let command = commands::set(&name, value, life(until, claim.now));
         let answer = self.send(&name, command, self.replicas);
         Answer::later(async move { claimed(answer.await.as_ref()) })
     }
@@ -206,11 +207,6 @@ impl RedisReplayGuard {
     }
 }
 
-/// The milliseconds until a second is over.
-fn life(until: u64, now: u64) -> u64 {
-    until.saturating_sub(now).saturating_add(1).saturating_mul(1000)
-}
-
 fn claimed(answer: Option<&Value>) -> Claimed {
     match answer {
         Some(Value::Okay) => Claimed::Fresh,
@@ -234,21 +230,9 @@ impl ReplayGuard for RedisReplayGuard {
             _ => 0,
         };
         let name = self.name(claim);
-        let mut command = redis::cmd("EVAL");
-        command.arg(SETTLE).arg(1).arg(&name).arg(holder(lease)).arg(life);
-        let answer = self.send(&name, command, 0);
+        let answer = self.send(&name, commands::settle(&name, lease, life), 0);
         Answer::later(async move { drop(answer.await) })
     }
-}
-
-/// Spends the entry for as long as the claim is valid, or removes it; only for the holder, or where nobody is.
-const SETTLE: &str = "local holder = redis.call('GET', KEYS[1]) \
-    if holder and holder ~= ARGV[1] then return 0 end \
-    if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end \
-    redis.call('SET', KEYS[1], '1', 'PX', ARGV[2]) return 1";
-
-fn holder(lease: &Lease) -> String {
-    format!("{:032x}", lease.holder())
 }
 
 impl fmt::Debug for RedisReplayGuard {
