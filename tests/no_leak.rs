@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use base64ct::{Base64, Encoding};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use support::NOW;
 use support::body::{Script, Step};
@@ -220,5 +220,26 @@ async fn q_01_what_foreign_code_is_handed() {
         assert!(!text.contains(&wire.signature()), "{text}");
         assert!(!text.contains(&answer), "{text}");
         assert!(text.contains("x-hmac-signature") && text.contains("Sensitive"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_signature_is_hidden_however_a_description_spells_its_header() {
+    for name in ["x-own-mac", "X-Own-Mac"] {
+        let scheme = Scheme::builder("own").signature(Field::header(name)).message([Part::Body]).build().unwrap();
+        let (mut request, _) = RequestSigner::new(scheme.clone(), key())
+            .unwrap()
+            .sign(Request::post("http://a.example/").body(Bytes::new()).unwrap(), NOW)
+            .unwrap();
+        request.headers_mut().get_mut("x-own-mac").unwrap().set_sensitive(false);
+        let signature = request.headers()["x-own-mac"].to_str().unwrap().to_owned();
+        assert!(format!("{request:?}").contains(&signature));
+        let layer = HmacLayer::new(scheme, key()).unwrap();
+        let serve = layer.layer(service_fn(move |request: Request<HmacBody<Full<Bytes>>>| {
+            let shown = format!("{request:?}");
+            assert!(shown.contains("Sensitive") && !shown.contains(&signature), "{shown}");
+            async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
+        }));
+        assert_eq!(serve.oneshot(request.map(Full::new)).await.unwrap().status(), StatusCode::OK);
     }
 }

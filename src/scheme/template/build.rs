@@ -194,7 +194,7 @@ impl SchemeBuilder {
             Some(sketch) => Some(sketch.check().map_err(|why| wrong(&why))?),
             None => None,
         };
-        let spelt = |format: &Format| format.fields.iter().map(|(role, _)| *role).find(|role| role.is_time());
+        let spelt = |format: &Format| format.slots.iter().map(|slot| slot.role).find(|role| role.is_time());
         let times = (spelt(&request), response.as_ref().and_then(spelt));
         if let (Some(Role::Timestamp(one) | Role::Unread(one)), Some(Role::Timestamp(other))) = times
             && one != other

@@ -1,7 +1,9 @@
 //! Whether a description holds together.
 
-use super::field::{self, Field, Place};
-use super::format::{Format, MAX_HEADERS, Role};
+use http::header::HeaderName;
+
+use super::field::{Field, Place};
+use super::format::{Format, MAX_HEADERS, Role, Slot};
 use super::part::Part;
 use crate::scheme::entry::Entry;
 
@@ -65,11 +67,6 @@ impl Sketch {
             Place::Credential { index, .. } => index,
             _ => 0,
         });
-        let names = field::names(fields.iter().map(|(_, field)| field));
-        let names = names.map_err(|name| format!("{name:?} is not the name of a header"))?;
-        if names.len() > MAX_HEADERS {
-            return Err(format!("the fields stand in more than {MAX_HEADERS} headers"));
-        }
         agree(&fields)?;
         in_a_row(&fields)?;
         let keys = fields.iter().filter_map(|(_, field)| match field.place {
@@ -86,8 +83,27 @@ impl Sketch {
         let after = parts.split_off(body);
         let skip = usize::from(entry == Entry::Raw);
         let after = after.into_iter().skip(skip).collect();
-        Ok(Format { fields, names, credentials, keys, ends, before: parts, after, entry, signs_delivery_id })
+        let (slots, names) = slots(fields)?;
+        Ok(Format { slots, names, credentials, keys, ends, before: parts, after, entry, signs_delivery_id })
     }
+}
+
+/// Each field with its header, and the names of all headers, each once.
+fn slots(fields: Vec<(Role, Field)>) -> Result<(Vec<Slot>, Vec<HeaderName>), String> {
+    let (mut slots, mut names) = (Vec::with_capacity(fields.len()), Vec::new());
+    for (role, field) in fields {
+        let name = HeaderName::try_from(field.name);
+        let name = name.map_err(|_| format!("{:?} is not the name of a header", field.name))?;
+        let line = names.iter().position(|one| *one == name).unwrap_or(names.len());
+        if line == MAX_HEADERS {
+            return Err(format!("the fields stand in more than {MAX_HEADERS} headers"));
+        }
+        if line == names.len() {
+            names.push(name);
+        }
+        slots.push(Slot { role, field, line });
+    }
+    Ok((slots, names))
 }
 
 /// A text that a sender chooses must not contain what ends it, which is what follows it before the body, and what

@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use http::header::HeaderName;
-
 use crate::rejection::RejectionKind;
 use crate::scheme::headers::Once;
 
@@ -162,16 +160,4 @@ pub(super) fn compose<'f>(fields: impl Iterator<Item = (&'f Field, &'f str)>) ->
         };
     }
     text
-}
-
-/// The names of all headers in which fields stand, each once.
-pub(super) fn names<'f>(fields: impl Iterator<Item = &'f Field>) -> Result<Vec<HeaderName>, &'static str> {
-    let mut names = Vec::new();
-    for field in fields {
-        let name = HeaderName::try_from(field.name).map_err(|_| field.name)?;
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    Ok(names)
 }

@@ -49,10 +49,18 @@ impl Role {
     }
 }
 
+/// A field, and in which of the headers it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) role: Role,
+    pub(super) field: Field,
+    pub(super) line: usize,
+}
+
 /// One direction.
 #[derive(Clone, Debug)]
 pub(super) struct Format {
-    pub(super) fields: Vec<(Role, Field)>,
+    pub(super) slots: Vec<Slot>,
     pub(super) names: Vec<HeaderName>,
     /// The number of parts of an `authorization` header.
     pub(super) credentials: usize,
@@ -80,11 +88,6 @@ impl Format {
         lines
     }
 
-    pub(super) fn line<'m>(&self, lines: &[Once<'m>; MAX_HEADERS], field: &Field) -> Once<'m> {
-        let index = self.names.iter().position(|name| *name == *field.name);
-        index.and_then(|index| lines.get(index)).copied().unwrap_or_default()
-    }
-
     pub(super) fn read<'m>(
         &self,
         headers: &'m HeaderMap,
@@ -94,8 +97,8 @@ impl Format {
         let lines = self.lines(headers);
         let mut claim = Claim::default();
         let mut unsigned = RejectionKind::Missing;
-        for (role, field) in &self.fields {
-            let line = self.line(&lines, field);
+        for Slot { role, field, line } in &self.slots {
+            let line = lines.get(*line).copied().unwrap_or_default();
             match role {
                 Role::Signature => {
                     let read =
@@ -168,7 +171,7 @@ impl Format {
     }
 
     pub(super) fn signs_time(&self) -> bool {
-        self.fields.iter().any(|(role, _)| matches!(role, Role::Timestamp(_)))
+        self.slots.iter().any(|slot| matches!(slot.role, Role::Timestamp(_)))
     }
 
     /// The same text, with the body fed when all of it is there.
@@ -181,9 +184,14 @@ impl Format {
         Some(self)
     }
 
+    /// The fields that stand in the header of this name.
+    pub(super) fn slots_in(&self, name: &HeaderName) -> impl Iterator<Item = &Slot> {
+        let line = self.names.iter().position(|one| one == name);
+        self.slots.iter().filter(move |slot| Some(slot.line) == line)
+    }
+
     /// Whether this header carries the delivery id and nothing else.
     pub(super) fn is_delivery_id(&self, name: &HeaderName) -> bool {
-        let mut here = self.fields.iter().filter(|(_, field)| *name == *field.name);
-        here.all(|(role, _)| *role == Role::DeliveryId)
+        self.slots_in(name).all(|slot| slot.role == Role::DeliveryId)
     }
 }

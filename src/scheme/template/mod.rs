@@ -12,7 +12,7 @@ use http::header::{HeaderName, HeaderValue};
 
 pub use self::build::SchemeBuilder;
 pub use self::field::Field;
-use self::format::{Format, Role};
+use self::format::{Format, Role, Slot};
 pub use self::part::{BodyFunction, HeadFunction, Part};
 use super::claim::{Claim, Claims, Stamp};
 use super::entry::{Entry, Seen};
@@ -75,9 +75,8 @@ impl Protocol for Template {
     }
 
     fn carries_signature(&self, name: &HeaderName) -> bool {
-        let formats = iter::once(&self.request).chain(&self.response);
-        let mut fields = formats.flat_map(|format| &format.fields);
-        fields.any(|(role, field)| *role == Role::Signature && field.name == name.as_str())
+        let mut formats = iter::once(&self.request).chain(&self.response);
+        formats.any(|format| format.slots_in(name).any(|slot| slot.role == Role::Signature))
     }
 
     fn algorithm(&self) -> Algorithm {
@@ -103,12 +102,12 @@ impl Protocol for Template {
     }
 
     fn time(&self) -> TimeFormat {
-        let format = |(role, _): &(Role, Field)| match role {
-            Role::Timestamp(format) | Role::Unread(format) => Some(*format),
+        let format = |slot: &Slot| match slot.role {
+            Role::Timestamp(format) | Role::Unread(format) => Some(format),
             _ => None,
         };
-        let response = self.response.iter().flat_map(|response| &response.fields);
-        self.request.fields.iter().chain(response).find_map(format).unwrap_or(TimeFormat::Seconds)
+        let response = self.response.iter().flat_map(|response| &response.slots);
+        self.request.slots.iter().chain(response).find_map(format).unwrap_or(TimeFormat::Seconds)
     }
 
     fn tolerance(&self) -> Option<Tolerance> {
@@ -116,7 +115,7 @@ impl Protocol for Template {
     }
 
     fn has_nonce(&self) -> bool {
-        self.request.fields.iter().any(|(role, _)| *role == Role::Nonce)
+        self.request.slots.iter().any(|slot| slot.role == Role::Nonce)
     }
 
     fn signs_responses(&self) -> bool {
@@ -162,11 +161,11 @@ impl Protocol for Template {
         let format = self.format(message)?;
         let lines = format.lines(message.headers());
         let mut claim = Claim { key_id: Some(stamp.key_id), timestamp: Some(stamp.timestamp), ..Claim::default() };
-        for (role, field) in &format.fields {
+        for Slot { role, field, line } in &format.slots {
             match role {
                 Role::Nonce => claim.nonce = Some(stamp.nonce),
                 // The sender's own name for the message stays as it is: it is the same in every attempt.
-                Role::DeliveryId => match format.line(&lines, field) {
+                Role::DeliveryId => match lines.get(*line).copied().unwrap_or_default() {
                     Once::Absent => claim.delivery_id = Some(stamp.nonce),
                     line => {
                         let id = format.only(field, line)?;
@@ -187,20 +186,20 @@ impl Protocol for Template {
         let signature = tag.spell(self.encoding);
         let mut written = Vec::with_capacity(format.names.len());
         // A second place for a signature is a second key's.
-        let place = format.fields.iter().position(|(role, _)| *role == Role::Signature);
-        for name in &format.names {
+        let place = format.slots.iter().position(|slot| slot.role == Role::Signature);
+        for (line, name) in format.names.iter().enumerate() {
             let mut signed = false;
-            let here = format.fields.iter().enumerate().filter(|(_, (_, field))| *name == *field.name);
-            let here = here.filter(|(index, (role, _))| {
+            let here = format.slots.iter().enumerate().filter(|(_, slot)| slot.line == line);
+            let here = here.filter(|(index, slot)| {
                 let is_place = Some(*index) == place;
                 signed |= is_place;
-                is_place || *role != Role::Signature
+                is_place || slot.role != Role::Signature
             });
-            let mut here = here.map(|(_, field)| field).peekable();
+            let mut here = here.map(|(_, slot)| slot).peekable();
             if here.peek().is_none() {
                 continue;
             }
-            let values = here.map(|(role, field)| {
+            let values = here.map(|Slot { role, field, .. }| {
                 let value = match role {
                     Role::Signature => signature.as_str(),
                     Role::Timestamp(_) | Role::Unread(_) => stamp.timestamp.text,
