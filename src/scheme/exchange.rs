@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 
 use super::claim::Claim;
+use super::message::{Message, Subject};
 use super::short::Short;
 use crate::encoding::Encoding;
 use crate::key::{Data, Key, KeyId};
@@ -36,19 +37,19 @@ impl Exchange {
     /// The first of the keys, and what a message without a nonce is known by: a message that carries several right
     /// signatures stays the same when one of them is removed.
     pub(crate) fn new(
-        (key, signature): (&Key, Tag),
-        (first, once): (&Key, Tag),
+        (key, signature): (&Key, &Tag),
+        (first, once): (&Key, &Tag),
         scheme: &'static str,
+        message: &Message<'_>,
         claim: &Claim<'_>,
-        method: &Method,
         data: Option<&Data>,
     ) -> Self {
         Self(Arc::new(Signed {
             key: key.clone(),
             first: (!std::ptr::eq(key, first)).then(|| first.id().clone()),
             scheme,
-            signature,
-            head: method == Method::HEAD,
+            signature: *signature,
+            head: matches!(message.subject(), Subject::Request(method) if method == Method::HEAD),
             timestamp: claim.timestamp.and_then(|time| time.seconds),
             once: claim.nonce.map_or_else(|| Short::new(once.spell(Encoding::Hex).as_str()), Short::new),
             has_nonce: claim.nonce.is_some(),

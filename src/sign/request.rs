@@ -5,10 +5,11 @@ use std::fmt;
 use bytes::Bytes;
 use http::request::Parts;
 
-use super::signing::{Signing, can_announce, cannot};
+use super::signing::{Head, Signing, can_announce, cannot};
 use crate::error::{ConfigError, SignError};
 use crate::key::Key;
-use crate::scheme::{Ending, Exchange, Hashed, HeadMut, Message, Scheme, Target};
+use crate::mac::Tag;
+use crate::scheme::{Claim, Ending, Exchange, Hashed, HeadMut, Message, Scheme, Target};
 
 /// Signs requests under one key. The [`verify`](crate::verify) module shows it in use.
 #[derive(Clone, Debug)]
@@ -54,26 +55,36 @@ impl RequestSigner {
 
     /// Signs a head whose body's MAC will follow it; `body` is what has come of it already.
     pub(crate) fn announce(&self, head: &mut Parts, now: u64, body: Hashed) -> Result<(Exchange, Ending), SignError> {
-        let Self { scheme, key, target } = self;
-        let message = Message::request(head, target).map_err(cannot)?;
-        let (sealed, ending, exchange) = Signing::announce(scheme, key, &message, now, body, |claim, tag| {
-            Exchange::new((key, tag), (key, tag), scheme.protocol().name_for(claim), claim, &head.method, None)
-        })?;
-        let parts = HeadMut { headers: &mut head.headers, uri: Some(&mut head.uri) };
-        sealed.write(scheme.protocol(), key, parts)?;
+        let (scheme, key) = (&self.scheme, &self.key);
+        let (ending, exchange) = Signing::announce(scheme, key, &mut Sent { signer: self, head }, now, body)?;
         Ok((exchange, ending))
     }
 
     fn seal(&self, signing: &mut Signing, head: &mut Parts) -> Result<Exchange, SignError> {
-        let Self { scheme, key, target } = self;
-        let protocol = scheme.protocol();
-        let message = Message::request(head, target).map_err(cannot)?;
-        let (sealed, exchange) = signing.finish(protocol, key, &message, |claim, tag| {
-            Exchange::new((key, tag), (key, tag), protocol.name_for(claim), claim, &head.method, None)
-        })?;
-        let parts = HeadMut { headers: &mut head.headers, uri: Some(&mut head.uri) };
-        sealed.write(protocol, key, parts)?;
-        Ok(exchange)
+        signing.finish(self.scheme.protocol(), &self.key, &mut Sent { signer: self, head })
+    }
+}
+
+/// The head of a request, on its way out.
+struct Sent<'h> {
+    signer: &'h RequestSigner,
+    head: &'h mut Parts,
+}
+
+impl Head for Sent<'_> {
+    type Signed = Exchange;
+
+    fn message(&self) -> Result<Message<'_>, SignError> {
+        Message::request(self.head, &self.signer.target).map_err(cannot)
+    }
+
+    fn signed(&self, message: &Message<'_>, claim: &Claim<'_>, tag: &Tag) -> Exchange {
+        let RequestSigner { scheme, key, .. } = self.signer;
+        Exchange::new((key, tag), (key, tag), scheme.protocol().name_for(claim), message, claim, None)
+    }
+
+    fn parts_mut(&mut self) -> HeadMut<'_> {
+        HeadMut { headers: &mut self.head.headers, uri: Some(&mut self.head.uri) }
     }
 }
 

@@ -5,9 +5,10 @@ use std::fmt;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::response::Parts;
 
-use super::signing::{Sealed, Signing, can_announce};
+use super::signing::{Head, Signing, can_announce};
 use crate::error::SignError;
-use crate::scheme::{Ending, Exchange, Hashed, HeadMut, Message, Scheme};
+use crate::mac::Tag;
+use crate::scheme::{Claim, Ending, Exchange, Hashed, HeadMut, Message, Scheme};
 
 /// Signs responses, each with the key that verified its request.
 ///
@@ -74,31 +75,50 @@ impl ResponseSigner {
         now: u64,
         body: Hashed,
     ) -> Result<Ending, SignError> {
-        let message = Message::response(head, exchange);
-        let (sealed, ending, ()) = Signing::announce(&self.scheme, exchange.key(), &message, now, body, |_, _| ())?;
-        self.write(&sealed, head, exchange)?;
+        let mut answer = Answered { signer: self, head, exchange };
+        let (ending, ()) = Signing::announce(&self.scheme, exchange.key(), &mut answer, now, body)?;
+        keep_private(head);
         Ok(ending)
     }
 
     pub(crate) fn seal(&self, signing: &mut Signing, head: &mut Parts, exchange: &Exchange) -> Result<(), SignError> {
-        let protocol = self.scheme.protocol();
-        let (sealed, ()) = signing.finish(protocol, exchange.key(), &Message::response(head, exchange), |_, _| ())?;
-        self.write(&sealed, head, exchange)
-    }
-
-    fn write(&self, sealed: &Sealed, head: &mut Parts, exchange: &Exchange) -> Result<(), SignError> {
-        self.strip(head);
-        let parts = HeadMut { headers: &mut head.headers, uri: None };
-        sealed.write(self.scheme.protocol(), exchange.key(), parts)?;
-        // A shared cache could hand the answer to another request, and a proxy could recompress it.
-        let cached = head.headers.entry(CACHE_CONTROL);
-        cached.or_insert(HeaderValue::from_static("no-store, no-transform"));
+        let mut answer = Answered { signer: self, head, exchange };
+        signing.finish(self.scheme.protocol(), exchange.key(), &mut answer)?;
+        keep_private(head);
         Ok(())
     }
 
     /// Removes what only a signer may set.
     pub(crate) fn strip(&self, head: &mut Parts) {
         self.scheme.protocol().strip_response(&mut head.headers);
+    }
+}
+
+/// A shared cache could hand the answer to another request, and a proxy could recompress it.
+fn keep_private(head: &mut Parts) {
+    let cached = head.headers.entry(CACHE_CONTROL);
+    cached.or_insert(HeaderValue::from_static("no-store, no-transform"));
+}
+
+/// The head of a response, and the request that it answers.
+struct Answered<'h> {
+    signer: &'h ResponseSigner,
+    head: &'h mut Parts,
+    exchange: &'h Exchange,
+}
+
+impl Head for Answered<'_> {
+    type Signed = ();
+
+    fn message(&self) -> Result<Message<'_>, SignError> {
+        Ok(Message::response(self.head, self.exchange))
+    }
+
+    fn signed(&self, _: &Message<'_>, _: &Claim<'_>, _: &Tag) {}
+
+    fn parts_mut(&mut self) -> HeadMut<'_> {
+        self.signer.strip(self.head);
+        HeadMut { headers: &mut self.head.headers, uri: None }
     }
 }
 

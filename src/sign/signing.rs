@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderValue, TRAILER};
 
+use crate::encoding::Spelt;
 use crate::error::SignError;
 use crate::key::Key;
 use crate::mac::{Mac, Tag};
 use crate::rejection::RejectionKind;
 use crate::scheme::{
-    Claim, Ending, Entry, Hashed, HeadMut, Intake, Message, Protocol, Scheme, Short, Stamp, Timestamp, Trailer,
+    Claim, Ending, Entry, Hashed, HeadMut, Intake, Message, Protocol, Scheme, Short, Stamp, Timestamp,
 };
 
 /// A message that is being signed.
@@ -98,87 +99,82 @@ impl Signing {
     }
 
     /// Signs a head whose body's MAC will follow it; `body` is what has come of it already.
-    pub(crate) fn announce<T>(
+    pub(crate) fn announce<H: Head>(
         scheme: &Scheme,
         key: &Key,
-        message: &Message<'_>,
+        head: &mut H,
         now: u64,
         body: Hashed,
-        look: impl FnOnce(&Claim<'_>, Tag) -> T,
-    ) -> Result<(Sealed, Ending, T), SignError> {
+    ) -> Result<(Ending, H::Signed), SignError> {
         let protocol = scheme.protocol();
-        let dated = Dated::new(protocol, message, now)?;
-        let claim = protocol.stamp(message, &dated.stamp(key)).map_err(cannot)?;
+        let message = head.message()?;
+        let dated = Dated::new(protocol, &message, now)?;
+        let claim = protocol.stamp(&message, &dated.stamp(key)).map_err(cannot)?;
         let trailer = protocol.trailer(&claim).ok_or(SignError::Header)?;
-        let claim = Claim { digest: Some(trailer.announced.as_bytes()), ..claim };
+        let digest = trailer.announced.as_bytes();
+        let claim = Claim { digest: Some(digest), ..claim };
         let mut mac = protocol.start(key, &claim).map_err(cannot)?;
-        protocol.feed_head(message, &claim, &mut mac).map_err(cannot)?;
+        protocol.feed_head(&message, &claim, &mut mac).map_err(cannot)?;
         let tag = mac.finish();
         let ending = Ending::new(scheme, key, &claim, tag, body).map_err(cannot)?;
-        let (seen, format) = (look(&claim, tag), claim.format);
-        let digest = Some(Digest::Announced(trailer));
-        Ok((Sealed { dated, digest, tag, format }, ending, seen))
+        let (signed, stamp) = (head.signed(&message, &claim, &tag), Stamp { format: claim.format, ..dated.stamp(key) });
+        let HeadMut { headers, uri } = head.parts_mut();
+        protocol.write(HeadMut { headers, uri }, &stamp, digest, &tag)?;
+        // A body that ends in trailers has no length that could be declared.
+        headers.remove(CONTENT_LENGTH);
+        headers.append(TRAILER, HeaderValue::from(trailer.name));
+        Ok((ending, signed))
     }
 
-    /// The tag, and what goes into the head beside it. `look` sees what the message now says.
-    pub(crate) fn finish<T>(
+    /// Signs a message whose body was taken.
+    pub(crate) fn finish<H: Head>(
         &mut self,
         protocol: &dyn Protocol,
         key: &Key,
-        message: &Message<'_>,
-        look: impl FnOnce(&Claim<'_>, Tag) -> T,
-    ) -> Result<(Sealed, T), SignError> {
-        let (dated, begun) = match self.begun.take() {
-            Some(begun) => (begun.dated, Some(begun.mac)),
-            None => (Dated::new(protocol, message, self.now)?, None),
+        head: &mut H,
+    ) -> Result<H::Signed, SignError> {
+        let message = head.message()?;
+        let fresh;
+        let (dated, begun) = match &self.begun {
+            Some(begun) => (&begun.dated, Some(&begun.mac)),
+            None => {
+                fresh = Dated::new(protocol, &message, self.now)?;
+                (&fresh, None)
+            }
         };
         let digest = match self.entry {
-            Entry::Digest(encoding) => Some(self.intake.end(|seen| Short::new(encoding.spell(&seen.sha256).as_str()))),
+            Entry::Digest(encoding) => Some(self.intake.end(|seen| encoding.spell(&seen.sha256))),
             _ => None,
         };
-        let mut claim = protocol.stamp(message, &dated.stamp(key)).map_err(cannot)?;
-        claim.digest = digest.as_ref().map(|text| text.as_str().as_bytes());
+        let digest = digest.as_ref().map(Spelt::as_bytes);
+        let claim = Claim { digest, ..protocol.stamp(&message, &dated.stamp(key)).map_err(cannot)? };
         let tag = match begun {
-            Some(mac) => self.intake.end(|seen| protocol.feed_rest(message, &claim, seen, mac)),
+            Some(mac) => self.intake.end(|seen| protocol.feed_rest(&message, &claim, seen, mac.clone())),
             None => protocol.start(key, &claim).and_then(|mut mac| {
-                protocol.feed_head(message, &claim, &mut mac)?;
+                protocol.feed_head(&message, &claim, &mut mac)?;
                 Ok(mac.finish())
             }),
         };
         let tag = tag.map_err(cannot)?;
-        let (seen, format) = (look(&claim, tag), claim.format);
-        Ok((Sealed { dated, digest: digest.map(Digest::Spelt), tag, format }, seen))
+        let (signed, stamp) = (head.signed(&message, &claim, &tag), Stamp { format: claim.format, ..dated.stamp(key) });
+        protocol.write(head.parts_mut(), &stamp, digest.unwrap_or_default(), &tag)?;
+        Ok(signed)
     }
 }
 
-/// What is written into the head.
-pub(crate) struct Sealed {
-    dated: Dated,
-    digest: Option<Digest>,
-    tag: Tag,
-    format: usize,
-}
+/// The head of a message that is being signed.
+pub(crate) trait Head {
+    /// What is known of it when it is signed.
+    type Signed;
 
-enum Digest {
-    Spelt(Short),
-    Announced(Trailer),
-}
+    /// What a signature sees of it.
+    fn message(&self) -> Result<Message<'_>, SignError>;
 
-impl Sealed {
-    pub(crate) fn write(&self, protocol: &dyn Protocol, key: &Key, head: HeadMut<'_>) -> Result<(), SignError> {
-        let stamp = Stamp { format: self.format, ..self.dated.stamp(key) };
-        let trailer = match &self.digest {
-            None => return protocol.write(head, &stamp, &[], &self.tag),
-            Some(Digest::Spelt(digest)) => return protocol.write(head, &stamp, digest.as_str().as_bytes(), &self.tag),
-            Some(Digest::Announced(trailer)) => trailer,
-        };
-        let HeadMut { headers, uri } = head;
-        protocol.write(HeadMut { headers, uri }, &stamp, trailer.announced.as_bytes(), &self.tag)?;
-        // A body that ends in trailers has no length that could be declared.
-        headers.remove(CONTENT_LENGTH);
-        headers.append(TRAILER, HeaderValue::from(trailer.name.clone()));
-        Ok(())
-    }
+    /// What is known of it now.
+    fn signed(&self, message: &Message<'_>, claim: &Claim<'_>, tag: &Tag) -> Self::Signed;
+
+    /// The parts to write into, without what only the signer may set.
+    fn parts_mut(&mut self) -> HeadMut<'_>;
 }
 
 /// Whether this message has its digest in the head, in a format that could also have its MAC behind the body.

@@ -8,48 +8,48 @@ use crate::encoding::Encoding;
 use crate::key::{Data, Key, Keys};
 use crate::mac::{self, Algorithm, Mac, Tag};
 use crate::rejection::RejectionKind;
-use crate::scheme::{Claim, Claims, Entry, Intake, MAX_MACS, Message, Protocol, Scheme, Seen, Timestamp};
+use crate::scheme::{Claim, Claims, Entry, Exchange, Intake, MAX_MACS, Message, Protocol, Scheme, Seen, Timestamp};
 
-/// The claim that is right, for a scheme whose head says it all; its key and tag, the first key, and what the message is
-/// known by.
-pub(super) fn head_only<'k, 'c, 'm>(
+/// The claim that is right, for a scheme whose head says it all, and what is known by it.
+pub(super) fn head_only<'c, 'm>(
     scheme: &Scheme,
     message: &Message<'m>,
     claims: &'c Claims<'m>,
-    keys: Option<&'k Keys>,
+    keys: Option<&Keys>,
     named: bool,
-) -> Result<(Signer<&'k Key>, Signer<&'k Key>, &'c Claim<'m>), RejectionKind> {
+) -> Result<(Exchange, &'c Claim<'m>), RejectionKind> {
     let protocol = scheme.protocol();
     let (mut matched, mut first) = (None, None);
     for key in keys.into_iter().flat_map(Keys::iter) {
         let first = *first.get_or_insert(key);
         for claim in claims.iter() {
-            let mut mac = protocol.start(key, claim)?;
-            protocol.feed_head(message, claim, &mut mac)?;
-            let tag = mac.finish();
+            let tag = tag(protocol, message, claim, protocol.start(key, claim)?)?;
             if signs(protocol.encoding(claim), &tag, claim) {
-                matched = Some(((key, tag), first, claim));
+                matched = Some((key, tag, first, claim));
             }
         }
     }
     if first.is_none() {
-        let mut mac = stand_in(protocol.algorithm())?;
-        protocol.feed_head(message, claims.first(), &mut mac)?;
+        let tag = tag(protocol, message, claims.first(), stand_in(protocol.algorithm())?)?;
         // Whatever comes out is refused.
-        std::hint::black_box(signs(protocol.encoding(claims.first()), &mac.finish(), claims.first()));
+        std::hint::black_box(signs(protocol.encoding(claims.first()), &tag, claims.first()));
         return Err(RejectionKind::UnknownKey);
     }
-    let ((key, tag), first, claim) = matched.ok_or(RejectionKind::BadMac)?;
-    if !named || claim.nonce.is_some() {
-        return Ok(((key, tag), (first, tag), claim));
-    }
-    let mut mac = naming(protocol, claim)?;
-    protocol.feed_head(message, claim, &mut mac)?;
-    Ok(((key, tag), (first, mac.finish()), claim))
+    let (key, signature, first, claim) = matched.as_ref().ok_or(RejectionKind::BadMac)?;
+    let name = match named && claim.nonce.is_none() {
+        true => Some(tag(protocol, message, claim, naming(protocol, claim)?)?),
+        false => None,
+    };
+    let (signer, first) = ((*key, signature), (*first, name.as_ref().unwrap_or(signature)));
+    let data = keys.and_then(Keys::data);
+    Ok((Exchange::new(signer, first, protocol.name_for(claim), message, claim, data), claim))
 }
 
-/// A key and what it makes of a text.
-pub(super) type Signer<K> = (K, Tag);
+/// What a MAC makes of a head.
+fn tag(protocol: &dyn Protocol, message: &Message<'_>, claim: &Claim<'_>, mut mac: Mac) -> Result<Tag, RejectionKind> {
+    protocol.feed_head(message, claim, &mut mac)?;
+    Ok(mac.finish())
+}
 
 /// Whether the tag is one of the signatures that the claim carries. All are looked at.
 pub(super) fn signs(encoding: Encoding, tag: &Tag, claim: &Claim<'_>) -> bool {
@@ -92,14 +92,6 @@ enum Who {
     StandIn,
     /// Signs nothing: the message is known by it.
     Name,
-}
-
-/// The claim that turned out right.
-pub(super) struct Matched<'m> {
-    pub(super) signer: Signer<Key>,
-    pub(super) first: Signer<Key>,
-    pub(super) claim: Claim<'m>,
-    pub(super) data: Option<Data>,
 }
 
 impl Attempts {
@@ -150,18 +142,19 @@ impl Attempts {
         self.intake.take(bytes, self.each.iter_mut().map(|attempt| &mut attempt.mac), shared);
     }
 
-    /// `claims` are read from the same head again: they borrow it, and it had to move while the body came.
-    pub(super) fn end<'m>(
+    /// What is known by the claim that is right. `claims` are read from the same head again: they borrow it, and it had to
+    /// move while the body came.
+    pub(super) fn end(
         &mut self,
         scheme: &Scheme,
         message: &Message<'_>,
-        claims: &Claims<'m>,
-    ) -> Result<Matched<'m>, RejectionKind> {
+        claims: &Claims<'_>,
+    ) -> Result<Exchange, RejectionKind> {
         let Self { each, intake, data } = self;
         let protocol = scheme.protocol();
         intake.end(|seen: &Seen<'_>| {
             let (mut matched, mut first) = (None, None);
-            let mut names = [None; MAX_MACS];
+            let mut names = [const { None }; MAX_MACS];
             let known = each.iter().any(|attempt| matches!(attempt.who, Who::Key(_)));
             let mut wrong = if known { RejectionKind::BadMac } else { RejectionKind::UnknownKey };
             for Attempt { who, claim: index, mac } in each.drain(..) {
@@ -179,17 +172,20 @@ impl Attempts {
                         let signed = signs(protocol.encoding(claim), &tag, claim);
                         if let Who::Key(key) = who {
                             first.get_or_insert_with(|| key.clone());
-                            matched = signed.then_some(((key, tag), claim, index)).or(matched);
+                            matched = signed.then_some((key, tag, claim, index)).or(matched);
                         }
                     }
                 }
             }
-            let ((key, tag), claim, index) = matched.ok_or(wrong)?;
-            let first = (first.unwrap_or_else(|| key.clone()), names.get(index).copied().flatten().unwrap_or(tag));
-            let signer = (key, tag);
-            let inside = protocol.inside(claim, seen)?.map(|seconds| Timestamp { text: "", seconds: Some(seconds) });
-            let claim = Claim { timestamp: inside.or(claim.timestamp), ..claim.clone() };
-            Ok(Matched { signer, first, claim, data: data.take() })
+            let (key, signature, claim, index) = matched.as_ref().ok_or(wrong)?;
+            let name = names.get(*index).and_then(Option::as_ref).unwrap_or(signature);
+            let (signer, first) = ((key, signature), (first.as_ref().unwrap_or(key), name));
+            let dated = protocol.inside(claim, seen)?.map(|seconds| Claim {
+                timestamp: Some(Timestamp { text: "", seconds: Some(seconds) }),
+                ..Claim::clone(claim)
+            });
+            let claim = dated.as_ref().unwrap_or(claim);
+            Ok(Exchange::new(signer, first, protocol.name_for(claim), message, claim, data.as_ref()))
         })
     }
 }

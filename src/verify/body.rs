@@ -20,22 +20,25 @@ pub(crate) enum BodyCheck {
 }
 
 impl BodyCheck {
-    /// `None` when the head alone proves nothing.
+    /// For a head that is right, with this tag.
     pub(super) fn new(
         entry: Entry,
         scheme: &Scheme,
         key: &Key,
         claim: &Claim<'_>,
-        tag: Tag,
-    ) -> Result<Option<Self>, RejectionKind> {
-        Ok(Some(match entry {
+        tag: &Tag,
+    ) -> Result<Self, RejectionKind> {
+        Ok(match entry {
             Entry::Uncovered => Self::Uncovered,
             Entry::Digest(encoding) => {
-                Self::Digest(Expected::new(encoding, claim.digest.ok_or(RejectionKind::Missing)?)?)
+                let text = ArrayVec::try_from(claim.digest.ok_or(RejectionKind::Missing)?);
+                let text = text.map_err(|_| RejectionKind::Malformed)?;
+                Self::Digest(Expected { text, encoding, hash: BodyHash::default() })
             }
-            Entry::Trailer => Self::Trailer(Box::new(Ending::new(scheme, key, claim, tag, Hashed::default())?)),
-            Entry::Raw | Entry::Hashed | Entry::Whole => return Ok(None),
-        }))
+            Entry::Trailer => Self::Trailer(Box::new(Ending::new(scheme, key, claim, *tag, Hashed::default())?)),
+            // The head alone proves nothing.
+            Entry::Raw | Entry::Hashed | Entry::Whole => return Err(RejectionKind::Malformed),
+        })
     }
 
     pub(crate) fn take(&mut self, bytes: &[u8]) {
@@ -66,11 +69,6 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    fn new(encoding: Encoding, announced: &[u8]) -> Result<Self, RejectionKind> {
-        let text = ArrayVec::try_from(announced).map_err(|_| RejectionKind::Malformed)?;
-        Ok(Self { text, encoding, hash: BodyHash::default() })
-    }
-
     /// Both are public: the peer knows the body and sent the digest.
     fn holds(&mut self) -> bool {
         self.encoding.spell(&self.hash.end()).as_bytes() == &*self.text

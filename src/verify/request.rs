@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use http::HeaderMap;
 use http::request::Parts;
-use http::{HeaderMap, Method};
 
-use super::attempts::{self, Attempts, Matched};
+use super::attempts::{self, Attempts};
 use super::authentic::Authentic;
 use super::body::BodyCheck;
 use crate::clock::Tolerance;
@@ -64,7 +64,7 @@ impl RequestVerifier {
     pub fn read<'m>(&'m self, head: &'m Parts) -> Result<Credentials<'m>, Rejection> {
         let message = Message::request(head, &self.target)?;
         let claims = self.scheme.protocol().read(&message)?;
-        Ok(Credentials { message, method: &head.method, claims })
+        Ok(Credentials { message, claims })
     }
 
     /// Checks signature and freshness, as far as the head tells: a scheme that signs the raw body tells only at the
@@ -84,7 +84,7 @@ impl RequestVerifier {
         keys: Option<&Keys>,
         now: u64,
     ) -> Result<VerifyingRequest, Rejection> {
-        let Credentials { message, method, claims } = credentials;
+        let Credentials { message, claims } = credentials;
         let entry = self.scheme.protocol().entry(message, Some(claims.first()))?;
         self.usable(keys, claims)?;
         for claim in claims.iter().skip(1) {
@@ -98,14 +98,11 @@ impl RequestVerifier {
             let open = Open { attempts, verifier: self.clone(), now };
             return Ok(VerifyingRequest(State::Open(Box::new(open))));
         }
-        let (signer, first, claim) = attempts::head_only(&self.scheme, message, claims, keys, self.named)?;
-        self.fresh(claim.timestamp.and_then(|time| time.seconds), now, signer.0)?;
+        let (exchange, claim) = attempts::head_only(&self.scheme, message, claims, keys, self.named)?;
+        self.fresh(&exchange, now)?;
         // From the claim which is right: the others may announce what they like.
-        let body = BodyCheck::new(entry, &self.scheme, signer.0, claim, signer.1)?.ok_or(RejectionKind::Malformed)?;
-        let data = keys.and_then(Keys::data);
-        let name = self.scheme.protocol().name_for(claim);
-        let exchange = Some(Exchange::new(signer, first, name, claim, method, data));
-        Ok(VerifyingRequest(State::Proven { exchange, tolerance: self.tolerance, body }))
+        let body = BodyCheck::new(entry, &self.scheme, exchange.key(), claim, exchange.signature())?;
+        Ok(VerifyingRequest(State::Proven { exchange: Some(exchange), tolerance: self.tolerance, body }))
     }
 
     /// Whether every key may be tried, and all of them for every claim.
@@ -121,10 +118,10 @@ impl RequestVerifier {
         (count <= crate::scheme::MAX_MACS).then_some(()).ok_or(RejectionKind::Malformed)
     }
 
-    fn fresh(&self, timestamp: Option<u64>, now: u64, key: &Key) -> Result<(), Rejection> {
-        match (self.tolerance, timestamp) {
+    fn fresh(&self, exchange: &Exchange, now: u64) -> Result<(), Rejection> {
+        match (self.tolerance, exchange.timestamp()) {
             (Some(tolerance), Some(time)) => {
-                tolerance.check(time, now).map_err(|kind| Rejection::from(kind).signed_by(key))
+                tolerance.check(time, now).map_err(|kind| Rejection::from(kind).signed_by(exchange.key()))
             }
             _ => Ok(()),
         }
@@ -134,7 +131,6 @@ impl RequestVerifier {
 /// What a head says about its signature.
 pub struct Credentials<'m> {
     message: Message<'m>,
-    method: &'m Method,
     claims: Claims<'m>,
 }
 
@@ -242,12 +238,9 @@ impl VerifyingRequest {
 impl Open {
     fn end(&mut self, head: &Parts) -> Result<Authentic, Rejection> {
         let Self { attempts, verifier, now } = self;
-        let Credentials { message, method, claims } = verifier.read(head)?;
-        let Matched { signer: (key, tag), first: (first, once), claim, data } =
-            attempts.end(&verifier.scheme, &message, &claims)?;
-        verifier.fresh(claim.timestamp.and_then(|time| time.seconds), *now, &key)?;
-        let name = verifier.scheme.protocol().name_for(&claim);
-        let exchange = Exchange::new((&key, tag), (&first, once), name, &claim, method, data.as_ref());
+        let Credentials { message, claims } = verifier.read(head)?;
+        let exchange = attempts.end(&verifier.scheme, &message, &claims)?;
+        verifier.fresh(&exchange, *now)?;
         Ok(Authentic { exchange, tolerance: verifier.tolerance })
     }
 }

@@ -51,8 +51,7 @@ impl ResponseVerifier {
         } else {
             let tag = mac.finish();
             signs(protocol.encoding(claim), &tag, claim).then_some(()).ok_or(RejectionKind::BadMac)?;
-            let body = BodyCheck::new(entry, &self.scheme, exchange.key(), claim, tag)?;
-            State::Proven(body.ok_or(RejectionKind::Malformed)?)
+            State::Proven(BodyCheck::new(entry, &self.scheme, exchange.key(), claim, &tag)?)
         };
         let timestamp = claim.timestamp.and_then(|time| time.seconds);
         Ok(VerifyingResponse { state, bodiless, timestamp })
