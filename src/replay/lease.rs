@@ -141,13 +141,13 @@ impl Held {
     pub(crate) fn claim(
         guard: &Arc<dyn ReplayGuard>,
         claim: &ReplayClaim<'_>,
-        held: &mut Option<Self>,
+        held: &mut Option<Box<Self>>,
     ) -> Answer<Claimed> {
         let Some(seconds) = guard.lease_seconds() else { return guard.claim(claim) };
         let lease = Lease::new(claim, seconds);
         let (key_id, nonce) = (claim.key_id.clone(), claim.nonce.into());
         let ReplayClaim { valid_until, now, .. } = *claim;
-        *held = Some(Self { guard: Arc::clone(guard), key_id, nonce, valid_until, now, lease });
+        *held = Some(Box::new(Self { guard: Arc::clone(guard), key_id, nonce, valid_until, now, lease }));
         guard.lease(claim, &lease)
     }
 

@@ -18,28 +18,18 @@ use crate::verify::{Authentic, BodyCheck, Credentials, VerifyingRequest};
 
 type Found = Result<Option<Keys>, BoxError>;
 
-/// Filled in place: what it holds is large.
 #[derive(Default)]
-pub(super) struct Admission {
-    stage: Stage,
-    verifying: Option<VerifyingRequest>,
-    collector: Option<Collector>,
-    /// For a body that was to flow, and is there at once.
-    streamed: Option<StreamedBody>,
-    admitted: Option<(Authentic, Load)>,
-}
-
-#[derive(Default)]
-enum Stage {
+#[expect(clippy::large_enum_variant, reason = "a box would cost every request an allocation")]
+pub(super) enum Admission {
     /// Nothing was looked at.
     #[default]
     Head,
     /// The key store has not answered yet.
     Keys(Pin<Box<dyn Future<Output = Found> + Send>>),
-    /// The head is right, as far as it tells; the body is being read.
-    Body,
-    /// The request is authentic, and the service does not have it yet; or it was refused.
-    Decided,
+    /// The head is right, as far as it tells; the body is being read. It was to flow, but is there at once.
+    Body { verifying: VerifyingRequest, collector: Collector, streamed: Option<StreamedBody> },
+    /// The request is authentic. Nothing is left once the service has it, or if it was refused.
+    Decided(Option<(Authentic, Load)>),
 }
 
 /// The body of an authentic request.
@@ -89,55 +79,54 @@ impl Admission {
         B::Error: Into<BoxError>,
     {
         loop {
-            let mut checked = match &mut self.stage {
-                Stage::Head => {
+            let mut checked = match self {
+                Self::Head => {
                     let credentials = config.verifier.read(head)?;
                     let query = KeyQuery::new(credentials.key_id(), head).with_clock(&*config.clock);
                     match config.keys.lookup(&query) {
                         Answer::Ready(found) => check(config, &credentials, found)?,
                         Answer::Later(found) => {
-                            self.stage = Stage::Keys(found);
+                            *self = Self::Keys(found);
                             continue;
                         }
                     }
                 }
-                Stage::Keys(found) => {
+                Self::Keys(found) => {
                     let found = ready!(found.as_mut().poll(cx));
                     let credentials = config.verifier.read(head)?;
                     check(config, &credentials, found)?
                 }
-                Stage::Body => {
-                    let (Some(verifying), Some(collector)) = (&mut self.verifying, &mut self.collector) else {
-                        return Poll::Pending;
-                    };
+                Self::Body { verifying, collector, streamed } => {
                     let Some(body) = source.as_mut().pinned() else { return Poll::Pending };
                     let take = &mut |frame: &Bytes, step: &[u8]| verifying.take(step, |step| frame.slice_ref(step));
                     let read = ready!(collector.poll(body, cx, &*config.clock, take));
-                    self.stage = Stage::Decided;
-                    let mut frames = read.map_err(|fault| refused(fault, verifying))?;
-                    let mut trailers = frames.take_trailers();
-                    let authentic = verifying.end(head, trailers.as_mut())?;
-                    frames.set_trailers(trailers);
-                    let streamed = self.streamed.take().inspect(|streamed| streamed.settle(Ok(())));
-                    self.admitted = Some((authentic, Load::Whole(frames, streamed)));
+                    let read = read.map_err(|fault| refused(fault, verifying)).and_then(|mut frames| {
+                        let mut trailers = frames.take_trailers();
+                        let authentic = verifying.end(head, trailers.as_mut())?;
+                        frames.set_trailers(trailers);
+                        let streamed = streamed.take().inspect(|streamed| streamed.settle(Ok(())));
+                        Ok((authentic, Load::Whole(frames, streamed)))
+                    });
                     // What was kept of the body, and who sent it, go now: the service may take its time.
-                    (self.verifying, self.collector) = (None, None);
+                    *self = Self::Decided(None);
+                    *self = Self::Decided(Some(read?));
                     source.clear();
                     return Poll::Ready(Ok(()));
                 }
-                Stage::Decided => return if self.admitted.is_some() { Poll::Ready(Ok(())) } else { Poll::Pending },
+                Self::Decided(Some(_)) => return Poll::Ready(Ok(())),
+                Self::Decided(None) => return Poll::Pending,
             };
             let Some(body) = source.as_ref().get() else { return Poll::Pending };
             let declared = declared_length(&head.headers, body);
+            let mut streamed = None;
             if chosen(config, head) {
                 // A body that has ended is checked at once: nobody need poll it to see that it has.
                 let ended = body.is_end_stream() || declared == Some(0);
                 within(if ended { config.request.size } else { config.streamed_size }, declared, &checked)?;
-                self.streamed = Some(StreamedBody::default());
+                streamed = Some(StreamedBody::default());
                 checked = match if ended { Err(checked) } else { checked.into_stream() } {
                     Ok((authentic, check)) => {
-                        self.stage = Stage::Decided;
-                        self.admitted = Some((authentic, Load::Flowing(Box::new(check), declared)));
+                        *self = Self::Decided(Some((authentic, Load::Flowing(Box::new(check), declared))));
                         return Poll::Ready(Ok(()));
                     }
                     Err(checked) => checked,
@@ -147,25 +136,30 @@ impl Admission {
             }
             let budget = if checked.key().is_some() { &config.budget } else { &config.open_budget };
             let collector = Collector::new(body, config.request, budget);
-            self.collector = Some(collector.map_err(|fault| refused(fault, &checked))?);
-            self.verifying = Some(checked);
-            self.stage = Stage::Body;
+            let collector = collector.map_err(|fault| refused(fault, &checked))?;
+            *self = Self::Body { verifying: checked, collector, streamed };
         }
     }
 
     /// The request, once it is authentic.
     pub(super) fn authentic(&self) -> Option<&Authentic> {
-        self.admitted.as_ref().map(|(authentic, _)| authentic)
+        match self {
+            Self::Decided(Some((authentic, _))) => Some(authentic),
+            _ => None,
+        }
     }
 
     /// Hands it on.
     pub(super) fn take(&mut self) -> Option<(Authentic, Load)> {
-        self.admitted.take()
+        match self {
+            Self::Decided(decided) => decided.take(),
+            _ => None,
+        }
     }
 
     /// Whether nobody has polled the body.
     pub(super) fn is_unread(&self) -> bool {
-        matches!(self.stage, Stage::Head | Stage::Keys(_))
+        matches!(self, Self::Head | Self::Keys(_))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -39,7 +38,7 @@ pin_project! {
         service: Option<S>,
         head: Option<Parts>,
         grpc: bool,
-        lease: Option<Held>,
+        lease: Option<Box<Held>>,
         streamed: Option<StreamedBody>,
         #[pin]
         source: Source<B>,
@@ -86,10 +85,11 @@ where
     RB: Body,
     RB::Error: Into<BoxError>,
 {
-    pub(super) fn new(config: Arc<Config>, service: S, request: Request<B>) -> Self {
-        let (mut head, body) = request.into_parts();
-        config.verifier.scheme().conceal(&mut head.headers);
-        let grpc = head.headers.get(CONTENT_TYPE).is_some_and(is_grpc);
+    pub(super) fn new(config: Arc<Config>, service: S, mut request: Request<B>) -> Self {
+        config.verifier.scheme().conceal(request.headers_mut());
+        let grpc = request.headers().get(CONTENT_TYPE).is_some_and(is_grpc);
+        let receives = Receives::of(&request);
+        let (head, body) = request.into_parts();
         Self {
             config,
             service: Some(service),
@@ -99,7 +99,7 @@ where
             source: Source::new(body),
             admission: Admission::default(),
             state: State::Admitting,
-            answering: Answering::new(Receives::of(&head)),
+            answering: Answering::new(receives),
             head: Some(head),
         }
     }
@@ -155,11 +155,13 @@ where
             Ok(verified) => verified,
             Err(rejection) => return Step::Refuse(rejection),
         };
-        if let (Some(mut service), Some(mut head)) = (this.service.take(), this.head.take()) {
-            let exchange = Some(verified.exchange().clone());
+        let exchange = Some(verified.exchange().clone());
+        let (body, streamed) = load.into_body(this.config, this.source.as_mut());
+        if let Some(head) = this.head {
             head.extensions.insert(verified);
-            let (body, streamed) = load.into_body(this.config, this.source.as_mut());
             *this.streamed = streamed.inspect(|streamed| drop(head.extensions.insert(streamed.clone())));
+        }
+        if let (Some(mut service), Some(head)) = (this.service.take(), this.head.take()) {
             let future = service.call(Request::from_parts(head, body));
             this.state.set(State::Calling { future, exchange });
         }
@@ -168,12 +170,10 @@ where
 
     fn answer(self: Pin<&mut Self>, response: Response<RB>, exchange: Exchange) -> Step<RB> {
         let mut this = self.project();
+        this.state.set(State::Answering);
         match this.answering.begin(this.config, response, exchange) {
             Ok(Some(response)) => Step::Send(response),
-            Ok(None) => {
-                this.state.set(State::Answering);
-                Step::Continue
-            }
+            Ok(None) => Step::Continue,
             Err(rejection) => Step::Refuse(rejection),
         }
     }
@@ -204,7 +204,7 @@ where
             let step = match this.state.as_mut().project() {
                 StateProj::Calling { future, exchange } => {
                     let response = ready!(future.poll(cx))?;
-                    let Some(exchange) = mem::take(exchange) else { return Poll::Pending };
+                    let Some(exchange) = exchange.take() else { return Poll::Pending };
                     let lease = this.lease.take();
                     // What was handled is not what was signed: the signed message may still come.
                     let failed = this.streamed.as_ref().is_some_and(|streamed| streamed.failure().is_some());
@@ -229,17 +229,16 @@ where
                 StateProj::Done => return Poll::Pending,
                 _ => ready!(self.as_mut().poll_request(cx))?,
             };
-            let answer = match step {
-                Step::Continue => continue,
-                Step::Send(response) => Ok(response),
-                Step::Refuse(rejection) => Err(rejection),
-            };
             // A streamed body that turned out wrong in time is the answer, whatever the service says.
-            let answer = match self.streamed.as_ref().and_then(StreamedBody::failure) {
-                Some(kind) => Err(kind.into()),
-                None => answer,
+            let failure = self.streamed.as_ref().and_then(StreamedBody::failure).map(Rejection::from);
+            let mut response = match step {
+                Step::Continue => continue,
+                Step::Send(response) => match failure {
+                    None => response,
+                    Some(rejection) => self.as_mut().refuse(&rejection),
+                },
+                Step::Refuse(rejection) => self.as_mut().refuse(&failure.unwrap_or(rejection)),
             };
-            let mut response = answer.unwrap_or_else(|rejection| self.as_mut().refuse(&rejection));
             let mut this = self.as_mut().project();
             this.state.set(State::Done);
             if let Some(streamed) = this.streamed.take() {
