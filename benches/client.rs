@@ -37,7 +37,7 @@ fn main() {
 fn measure(name: &str, len: usize, batch: usize) {
     let (payload, answer) = (body(len), body(1 << 10));
     let signer = RequestSigner::new(Scheme::native(), key()).unwrap();
-    let (floor, peer) = (Floor::default(), Peer::new(answer.clone()));
+    let (floor, peer) = (Floor::with_answers_of("application/json"), Peer::new(answer.clone()));
     let layer = HmacClientLayer::new(Scheme::native(), key()).unwrap().clock(ManualClock::at(NOW));
     let client = layer.layer(peer.clone());
     let (mut times, mut without) = (Times::default(), Times::default());

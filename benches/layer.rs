@@ -1,9 +1,11 @@
 //! Time of the layer as a ratio to the trivial service plus bare crypto, in interleaved rounds; and against the
-//! middleware that people write by hand.
+//! middleware that people write by hand, and to the least that the scheme costs.
 //!
 //! `cargo bench --bench layer`
 
 mod support;
+#[path = "support/written_out.rs"]
+mod written_out;
 
 use std::hint::black_box;
 
@@ -18,10 +20,12 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::Full;
 use sha2::Sha256;
-use support::{Floor, Times, Trivial, body, handler, hex, key, layer, run, serve, signed, time};
+use support::{Floor, Times, Trivial, body, guard, handler, hex, key, layer, run, serve, signed, time};
 use tower::{Layer, Service};
 use tower_hmac::Scheme;
+use tower_hmac::clock::ManualClock;
 use tower_hmac::sign::RequestSigner;
+use written_out::WrittenOut;
 
 const ROUNDS: usize = 101;
 
@@ -33,6 +37,9 @@ fn main() {
         against_floor(name, len, batch, true);
         against_floor(name, len, batch, false);
     }
+    println!("\n1 KiB, the same written out in one function:");
+    against_written_out(true);
+    against_written_out(false);
     println!("\nverify only, axum router, 1 KiB:");
     against_by_hand();
 }
@@ -67,6 +74,46 @@ fn against_floor(name: &str, len: usize, batch: usize, signs: bool) {
     }
     let (ours, bare, ratio) = times.medians();
     println!("{name:<10} {:<12} {ours:>12.2?} {bare:>12.2?} {ratio:>8.3}", if signs { "signed" } else { "unsigned" });
+}
+
+/// The least that the scheme costs without a layer.
+fn against_written_out(signs: bool) {
+    let (payload, answer, batch) = (body(1 << 10), body(1 << 10), 64);
+    let signer = RequestSigner::new(Scheme::native(), key()).unwrap();
+    let (floor, inner) = (Floor::default(), Trivial(answer.clone()));
+    let configured = if signs { layer() } else { layer().without_response_signing() };
+    let service = configured.layer(inner.clone());
+    let (clock, guard) = (ManualClock::at(support::NOW), guard());
+    let written_out = WrittenOut { key: key(), clock, guard, signs, inner: inner.clone() };
+    let (mut layered, mut least) = (Times::default(), Times::default());
+    for _ in 0..ROUNDS {
+        let [ours, theirs, same] = [(); 3].map(|()| (0..batch).map(|_| signed(&signer, &payload)).collect::<Vec<_>>());
+        let ours = time(|| {
+            for request in ours {
+                black_box(run(service.clone().call(request)).unwrap());
+            }
+        });
+        let theirs = time(|| {
+            for request in theirs {
+                black_box(written_out.clone().serve(request).unwrap());
+            }
+        });
+        let bare = time(|| {
+            for request in same {
+                floor.verify(&payload);
+                if signs {
+                    floor.sign(&answer);
+                }
+                black_box(run(inner.clone().call(request)).unwrap());
+            }
+        });
+        layered.push(ours / batch, theirs / batch);
+        least.push(theirs / batch, bare / batch);
+    }
+    let ((ours, theirs, ratio), (_, bare, least)) = (layered.medians(), least.medians());
+    let signed = if signs { "signed" } else { "unsigned" };
+    println!("{signed:<10} layer {ours:.2?}, written out {theirs:.2?}, floor {bare:.2?}");
+    println!("{:<10} written out / floor {least:.3}, layer / written out {ratio:.3}", "");
 }
 
 /// Both verify a 1 KiB body below the same axum router, and sign nothing.

@@ -31,14 +31,18 @@ pub fn key() -> Key {
     Key::from_bytes("svc-a", SECRET).unwrap()
 }
 
-/// A layer that has been in use: its guard holds 20 000 entries.
 pub fn layer() -> HmacLayer {
+    HmacLayer::new(Scheme::native(), key()).unwrap().clock(ManualClock::at(NOW)).replay_guard(guard())
+}
+
+/// A guard that has been in use: it holds 20 000 entries.
+pub fn guard() -> MemoryReplayGuard {
     let (guard, id) = (MemoryReplayGuard::new(), KeyId::new("svc-b").unwrap());
     for n in 0..20_000 {
         let claim = ReplayClaim { key_id: &id, nonce: &format!("nonce-{n:016}"), valid_until: NOW + 360, now: NOW };
         assert_eq!(guard.spend(&claim), Claimed::Fresh);
     }
-    HmacLayer::new(Scheme::native(), key()).unwrap().clock(ManualClock::at(NOW)).replay_guard(guard)
+    guard
 }
 
 pub fn body(len: usize) -> Bytes {
@@ -84,15 +88,21 @@ impl<B> Service<Request<B>> for Trivial {
 pub struct Floor {
     keyed: Hmac<Sha256>,
     text: Vec<u8>,
+    answer_type: usize,
 }
 
 impl Default for Floor {
     fn default() -> Self {
-        Self { keyed: Hmac::new_from_slice(&SECRET).unwrap(), text: vec![b'a'; 256] }
+        Self { keyed: Hmac::new_from_slice(&SECRET).unwrap(), text: vec![b'a'; 256], answer_type: 0 }
     }
 }
 
 impl Floor {
+    /// For answers with this content type.
+    pub fn with_answers_of(content_type: &str) -> Self {
+        Self { answer_type: content_type.len(), ..Self::default() }
+    }
+
     pub fn verify(&self, body: &[u8]) {
         black_box(Sha256::digest(black_box(body)));
         self.mac(REQUEST_TEXT);
@@ -100,7 +110,7 @@ impl Floor {
 
     pub fn sign(&self, body: &[u8]) {
         black_box(Sha256::digest(black_box(body)));
-        self.mac(RESPONSE_TEXT);
+        self.mac(RESPONSE_TEXT + self.answer_type);
     }
 
     fn mac(&self, len: usize) {

@@ -210,7 +210,7 @@ pub struct Resolved<'a> {
 
 fn received<'a>(uri: &'a Uri, host: Option<&'a [u8]>) -> Option<&'a [u8]> {
     match (uri.authority().map(|a| a.as_str().as_bytes()), host) {
-        (Some(one), Some(other)) if !one.eq_ignore_ascii_case(other) => None,
+        (Some(one), Some(other)) if one != other && !one.eq_ignore_ascii_case(other) => None,
         (Some(one), _) | (None, Some(one)) => authority(one),
         (None, None) => None,
     }
