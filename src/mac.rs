@@ -82,6 +82,8 @@ enum State {
     Sha384(Box<Hmac<Sha384>>),
     Sha512(Box<Hmac<Sha512>>),
     Suffix(Sha256, Arc<Zeroizing<Vec<u8>>>),
+    // No MAC: keeps what it is fed.
+    Text(Vec<u8>),
 }
 
 impl Mac {
@@ -96,6 +98,19 @@ impl Mac {
         }))
     }
 
+    /// Signs nothing, and keeps what it is fed.
+    pub(crate) fn keeping() -> Self {
+        Self(State::Text(Vec::new()))
+    }
+
+    /// What was fed to one that keeps it.
+    pub(crate) fn into_text(self) -> Vec<u8> {
+        match self.0 {
+            State::Text(text) => text,
+            _ => Vec::new(),
+        }
+    }
+
     /// Feeds bytes. Where one call ends and the next begins makes no difference.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
@@ -104,6 +119,7 @@ impl Mac {
             State::Sha384(mac) => mac.update(bytes),
             State::Sha512(mac) => mac.update(bytes),
             State::Suffix(hash, _) => Digest::update(hash, bytes),
+            State::Text(text) => text.extend_from_slice(bytes),
         }
     }
 
@@ -116,6 +132,7 @@ impl Mac {
             State::Sha384(mac) => Tag::new(&mac.finalize().into_bytes()),
             State::Sha512(mac) => Tag::new(&mac.finalize().into_bytes()),
             State::Suffix(hash, secret) => Tag::new(&hash.chain_update(&*secret).finalize()),
+            State::Text(_) => Tag::new(&[]),
         }
     }
 

@@ -21,7 +21,7 @@ pub enum RejectionKind {
     Malformed,
     /// 401: nobody knows the key id.
     UnknownKey,
-    /// 401: the MAC is wrong.
+    /// 401: the MAC is wrong: see [`strings_to_sign`](crate::verify::RequestVerifier::strings_to_sign).
     BadMac,
     /// 401: the message is too old.
     Stale,

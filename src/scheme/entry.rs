@@ -23,6 +23,16 @@ pub enum Entry {
     Uncovered,
 }
 
+impl Entry {
+    /// Whether the head alone proves nothing.
+    pub(crate) fn needs_body(self) -> bool {
+        match self {
+            Self::Raw | Self::Hashed | Self::Whole => true,
+            Self::Digest(_) | Self::Trailer | Self::Uncovered => false,
+        }
+    }
+}
+
 /// How the MAC of a body is sent behind it.
 #[derive(Clone, Debug)]
 pub struct Trailer {

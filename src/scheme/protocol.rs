@@ -229,17 +229,17 @@ impl dyn Protocol {
         Ok(())
     }
 
-    /// Feeds what follows the body, and ends.
+    /// Feeds what follows the body.
     pub(crate) fn feed_rest(
         &self,
         message: &Message<'_>,
         claim: &Claim<'_>,
         seen: &Seen<'_>,
-        mut mac: Mac,
-    ) -> Result<Tag, RejectionKind> {
-        let mut feed = Feed::new(&mut mac);
+        mac: &mut Mac,
+    ) -> Result<(), RejectionKind> {
+        let mut feed = Feed::new(mac);
         self.after(message, claim, seen, &mut feed)?;
         feed.flush();
-        Ok(mac.finish())
+        Ok(())
     }
 }

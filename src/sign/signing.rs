@@ -148,14 +148,14 @@ impl Signing {
         };
         let digest = digest.as_ref().map(Spelt::as_bytes);
         let claim = Claim { digest, ..protocol.stamp(&message, &dated.stamp(key)).map_err(cannot)? };
-        let tag = match begun {
-            Some(mac) => self.intake.end(|seen| protocol.feed_rest(&message, &claim, seen, mac.clone())),
+        let mac = match begun.cloned() {
+            Some(mut mac) => self.intake.end(|seen| protocol.feed_rest(&message, &claim, seen, &mut mac)).map(|()| mac),
             None => protocol.start(key, &claim).and_then(|mut mac| {
                 protocol.feed_head(&message, &claim, &mut mac)?;
-                Ok(mac.finish())
+                Ok(mac)
             }),
         };
-        let tag = tag.map_err(cannot)?;
+        let tag = mac.map_err(cannot)?.finish();
         let (signed, stamp) = (head.signed(&message, &claim, &tag), Stamp { format: claim.format, ..dated.stamp(key) });
         protocol.write(head.parts_mut(), &stamp, digest.unwrap_or_default(), &tag)?;
         Ok(signed)

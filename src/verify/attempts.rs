@@ -157,15 +157,13 @@ impl Attempts {
             let mut names = [const { None }; MAX_MACS];
             let known = each.iter().any(|attempt| matches!(attempt.who, Who::Key(_)));
             let mut wrong = if known { RejectionKind::BadMac } else { RejectionKind::UnknownKey };
-            for Attempt { who, claim: index, mac } in each.drain(..) {
+            for Attempt { who, claim: index, mut mac } in each.drain(..) {
                 let claim = claims.get(index).ok_or(RejectionKind::Malformed)?;
-                let tag = match protocol.feed_rest(message, claim, seen, mac) {
-                    Ok(tag) => tag,
-                    Err(kind) => {
-                        wrong = kind;
-                        continue;
-                    }
-                };
+                if let Err(kind) = protocol.feed_rest(message, claim, seen, &mut mac) {
+                    wrong = kind;
+                    continue;
+                }
+                let tag = mac.finish();
                 match who {
                     Who::Name => names.iter_mut().skip(index).take(1).for_each(|name| *name = Some(tag)),
                     who => {

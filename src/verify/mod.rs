@@ -42,6 +42,7 @@ mod authentic;
 mod body;
 mod request;
 mod response;
+mod text;
 mod verified;
 
 pub use self::authentic::Authentic;

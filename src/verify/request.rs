@@ -11,7 +11,7 @@ use super::body::BodyCheck;
 use crate::clock::Tolerance;
 use crate::key::{Key, Keys};
 use crate::rejection::{Rejection, RejectionKind};
-use crate::scheme::{Claims, Entry, Exchange, Message, Scheme, Target};
+use crate::scheme::{Claims, Exchange, Message, Scheme, Target};
 
 /// Checks requests against a scheme. See the [module](super) for the whole way.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ impl RequestVerifier {
                 return Err(RejectionKind::Malformed.into());
             }
         }
-        if matches!(entry, Entry::Raw | Entry::Hashed | Entry::Whole) {
+        if entry.needs_body() {
             let attempts = Attempts::begin(&self.scheme, entry, message, claims, keys, self.named)?;
             let open = Open { attempts, verifier: self.clone(), now };
             return Ok(VerifyingRequest(State::Open(Box::new(open))));
@@ -130,8 +130,8 @@ impl RequestVerifier {
 
 /// What a head says about its signature.
 pub struct Credentials<'m> {
-    message: Message<'m>,
-    claims: Claims<'m>,
+    pub(super) message: Message<'m>,
+    pub(super) claims: Claims<'m>,
 }
 
 impl<'m> Credentials<'m> {

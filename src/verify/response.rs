@@ -17,7 +17,7 @@ use crate::scheme::{Claim, Entry, Exchange, Intake, Message, Scheme};
 /// The mirror image of [`ResponseSigner`](crate::sign::ResponseSigner), which shows both in use.
 #[derive(Clone, Debug)]
 pub struct ResponseVerifier {
-    scheme: Scheme,
+    pub(super) scheme: Scheme,
 }
 
 impl ResponseVerifier {
@@ -45,7 +45,7 @@ impl ResponseVerifier {
         if bodiless && entry == Entry::Trailer {
             return Err(RejectionKind::Malformed.into());
         }
-        let state = if matches!(entry, Entry::Raw | Entry::Hashed | Entry::Whole) {
+        let state = if entry.needs_body() {
             let (scheme, exchange, intake) = (self.scheme.clone(), exchange.clone(), Intake::new(entry));
             State::Open(Box::new(Open { intake, mac, scheme, exchange }))
         } else {
@@ -153,8 +153,9 @@ impl Open {
             let message = Message::response(head, exchange);
             let claims = scheme.protocol().read(&message)?;
             let claim: &Claim<'_> = claims.first();
-            let tag = scheme.protocol().feed_rest(&message, claim, seen, mac.clone())?;
-            let right = signs(scheme.protocol().encoding(claim), &tag, claim);
+            let mut mac = mac.clone();
+            scheme.protocol().feed_rest(&message, claim, seen, &mut mac)?;
+            let right = signs(scheme.protocol().encoding(claim), &mac.finish(), claim);
             right.then_some(()).ok_or(RejectionKind::BadMac.into())
         })
     }

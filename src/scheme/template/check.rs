@@ -76,10 +76,7 @@ impl Sketch {
         let keys = keys.collect();
         let ends = ends(&fields, &parts, ambiguous)?;
         let signs_delivery_id = parts.iter().any(|part| matches!(part, Part::DeliveryId));
-        let body = match entry {
-            Entry::Raw | Entry::Hashed | Entry::Whole => parts.iter().position(Part::is_body).unwrap_or(parts.len()),
-            _ => parts.len(),
-        };
+        let body = parts.iter().position(|part| part.is_body() && entry.needs_body()).unwrap_or(parts.len());
         let after = parts.split_off(body);
         let skip = usize::from(entry == Entry::Raw);
         let after = after.into_iter().skip(skip).collect();
