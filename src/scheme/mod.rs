@@ -84,8 +84,10 @@ impl Scheme {
     /// ```
     ///
     /// Where the headers of a message fit several, the body is read before any of them is tried. If one of them has a
-    /// nonce, the replay guard is on, and remembers the signatures of messages that have none. Responses are signed if all
-    /// of them sign theirs. A scheme that was itself put together counts as its formats.
+    /// nonce, the replay guard is on, and remembers the signatures of messages that have none. A message that is right in
+    /// two formats, and known by another name in each, is refused as malformed: it could come once more without one of its
+    /// signatures. The narrowest tolerance of all holds for each. Responses are signed if all of them sign theirs. A scheme
+    /// that was itself put together counts as its formats.
     ///
     /// A key that is used for several formats vouches for what any of them could mean: what one signs as time and body
     /// may be the body that another signs. Give each its own key where that can be; a store sees the

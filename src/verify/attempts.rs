@@ -19,13 +19,13 @@ pub(super) fn head_only<'c, 'm>(
     named: bool,
 ) -> Result<(Exchange, &'c Claim<'m>), RejectionKind> {
     let protocol = scheme.protocol();
-    let (mut matched, mut first) = (None, None);
+    let (mut matched, mut first, mut right) = (None, None, [false; MAX_MACS]);
     for key in keys.into_iter().flat_map(Keys::iter) {
         let first = *first.get_or_insert(key);
-        for claim in claims.iter() {
+        for (claim, right) in claims.iter().zip(&mut right) {
             let tag = tag(protocol, message, claim, protocol.start(key, claim)?)?;
             if signs(protocol.encoding(claim), &tag, claim) {
-                matched = Some((key, tag, first, claim));
+                (matched, *right) = (Some((key, tag, first, claim)), true);
             }
         }
     }
@@ -36,13 +36,32 @@ pub(super) fn head_only<'c, 'm>(
         return Err(RejectionKind::UnknownKey);
     }
     let (key, signature, first, claim) = matched.as_ref().ok_or(RejectionKind::BadMac)?;
-    let name = match named && claim.nonce.is_none() {
-        true => Some(tag(protocol, message, claim, naming(protocol, claim)?)?),
-        false => None,
-    };
-    let (signer, first) = ((*key, signature), (*first, name.as_ref().unwrap_or(signature)));
+    let mut names = [const { None }; MAX_MACS];
+    for ((claim, right), name) in claims.iter().zip(right).zip(&mut names) {
+        if right && named && claim.nonce.is_none() {
+            *name = Some(tag(protocol, message, claim, naming(protocol)?)?);
+        }
+    }
+    let name = if named { only_name(claims, &right, &names)? } else { None };
+    let (signer, first) = ((*key, signature), (*first, name.unwrap_or(signature)));
     let data = keys.and_then(Keys::data);
     Ok((Exchange::new(signer, first, protocol.name_for(claim), message, claim, data), claim))
+}
+
+/// What a message without a nonce is known by. Claims that are right know it by one nonce, or one name: with another
+/// one beside it, the message could come a second time without this one.
+fn only_name<'t>(
+    claims: &Claims<'_>,
+    right: &[bool; MAX_MACS],
+    names: &'t [Option<Tag>; MAX_MACS],
+) -> Result<Option<&'t Tag>, RejectionKind> {
+    let known = claims.iter().zip(names).map(|(claim, name)| (claim.nonce, name.as_ref()));
+    let mut others = known.zip(right).filter_map(|(known, right)| right.then_some(known));
+    let (nonce, name) = others.next().ok_or(RejectionKind::BadMac)?;
+    let bytes = |name: Option<&'t Tag>| name.map(Tag::as_bytes);
+    let known = nonce.is_some() || name.is_some();
+    let one = known && others.all(|(other, another)| other == nonce && bytes(another) == bytes(name));
+    one.then_some(name).ok_or(RejectionKind::Malformed)
 }
 
 /// What a MAC makes of a head.
@@ -68,10 +87,11 @@ fn stand_in(algorithm: Algorithm) -> Result<Mac, RejectionKind> {
     Mac::new(algorithm, secret).ok_or(RejectionKind::UnknownKey)
 }
 
-/// What a message without a nonce is known by: what is signed, under the name of its format, which is no secret. So it
-/// stays the same message whichever key signed it, and when one of several right signatures is removed.
-fn naming(protocol: &dyn Protocol, claim: &Claim<'_>) -> Result<Mac, RejectionKind> {
-    Mac::new(protocol.algorithm(), protocol.name_for(claim).as_bytes()).ok_or(RejectionKind::Malformed)
+/// What a message without a nonce is known by: what is signed, under the name of the scheme, which is no secret. So it
+/// stays the same message whichever key signed it, when one of several right signatures is removed, and when another
+/// format signs the same text.
+fn naming(protocol: &dyn Protocol) -> Result<Mac, RejectionKind> {
+    Mac::new(protocol.algorithm(), protocol.name().as_bytes()).ok_or(RejectionKind::Malformed)
 }
 
 /// MACs that wait for the body.
@@ -79,6 +99,7 @@ pub(super) struct Attempts {
     each: Vec<Attempt>,
     intake: Intake,
     data: Option<Data>,
+    named: bool,
 }
 
 struct Attempt {
@@ -128,14 +149,14 @@ impl Attempts {
             each.push(Attempt { who: Who::StandIn, claim: 0, mac });
         } else if named {
             for (index, claim) in claims.iter().enumerate().filter(|(_, claim)| claim.nonce.is_none()) {
-                let mut mac = naming(protocol, claim)?;
+                let mut mac = naming(protocol)?;
                 // Where it cannot be made, no key has made one.
                 if protocol.feed_head(message, claim, &mut mac).is_ok() {
                     each.push(Attempt { who: Who::Name, claim: index, mac });
                 }
             }
         }
-        Ok(Self { each, intake: Intake::new(entry), data: keys.and_then(Keys::data).cloned() })
+        Ok(Self { each, intake: Intake::new(entry), data: keys.and_then(Keys::data).cloned(), named })
     }
 
     pub(super) fn take(&mut self, bytes: &[u8], shared: impl FnOnce(&[u8]) -> Bytes) {
@@ -150,34 +171,37 @@ impl Attempts {
         message: &Message<'_>,
         claims: &Claims<'_>,
     ) -> Result<Exchange, RejectionKind> {
-        let Self { each, intake, data } = self;
+        let Self { each, intake, data, named } = self;
         let protocol = scheme.protocol();
         intake.end(|seen: &Seen<'_>| {
             let (mut matched, mut first) = (None, None);
-            let mut names = [const { None }; MAX_MACS];
+            let (mut right, mut names) = ([false; MAX_MACS], [const { None }; MAX_MACS]);
             let known = each.iter().any(|attempt| matches!(attempt.who, Who::Key(_)));
             let mut wrong = if known { RejectionKind::BadMac } else { RejectionKind::UnknownKey };
             for Attempt { who, claim: index, mut mac } in each.drain(..) {
-                let claim = claims.get(index).ok_or(RejectionKind::Malformed)?;
+                let found = (claims.get(index), right.get_mut(index), names.get_mut(index));
+                let (Some(claim), Some(right), Some(name)) = found else { return Err(RejectionKind::Malformed) };
                 if let Err(kind) = protocol.feed_rest(message, claim, seen, &mut mac) {
                     wrong = kind;
                     continue;
                 }
                 let tag = mac.finish();
                 match who {
-                    Who::Name => names.iter_mut().skip(index).take(1).for_each(|name| *name = Some(tag)),
+                    Who::Name => *name = Some(tag),
                     who => {
                         let signed = signs(protocol.encoding(claim), &tag, claim);
                         if let Who::Key(key) = who {
                             first.get_or_insert_with(|| key.clone());
-                            matched = signed.then_some((key, tag, claim, index)).or(matched);
+                            if signed {
+                                (matched, *right) = (Some((key, tag, claim)), true);
+                            }
                         }
                     }
                 }
             }
-            let (key, signature, claim, index) = matched.as_ref().ok_or(wrong)?;
-            let name = names.get(*index).and_then(Option::as_ref).unwrap_or(signature);
-            let (signer, first) = ((key, signature), (first.as_ref().unwrap_or(key), name));
+            let (key, signature, claim) = matched.as_ref().ok_or(wrong)?;
+            let name = if *named { only_name(claims, &right, &names)? } else { None };
+            let (signer, first) = ((key, signature), (first.as_ref().unwrap_or(key), name.unwrap_or(signature)));
             let dated = protocol.inside(claim, seen)?.map(|seconds| Claim {
                 timestamp: Some(Timestamp { text: "", seconds: Some(seconds) }),
                 ..Claim::clone(claim)
