@@ -78,12 +78,15 @@ fn what_does_not_hold_together_is_not_built() {
     {
         wrong(answered().response_message([part, Part::Body]), "a response has no method and no target");
     }
-    wrong(answered(), "the body is not signed");
+    wrong(answered(), "in responses, the body is not signed");
     wrong(body().response_message([Part::Body]), "no field carries the signature");
     wrong(answered().response_message([Part::Timestamp, dot(), Part::Body]), "no field carries the timestamp");
     let other = timed().response_signature(Field::header("x-signature"));
     let other = other.response_timestamp(Field::header("x-time"), TimeFormat::Rfc3339);
     wrong(other.response_message([Part::Timestamp, dot(), Part::Body]), "spelt in two ways");
+    wrong(plain().message([]).without_body(), "nothing is signed");
+    let own = Part::Header(HeaderName::from_static("x-time"));
+    wrong(plain().timestamp(time, seconds).message([Part::Timestamp, own, Part::Body]), "not Part::Header");
 }
 
 #[test]
@@ -131,7 +134,15 @@ fn a_text_that_nothing_ends_is_not_built() {
         assert_eq!(why(nonces().message(parts).allow_ambiguous_message()), None);
     }
     assert_eq!(why(nonces().message([Part::Body, dot(), Part::Nonce])), None);
-    assert_eq!(why(nonces().message([Part::Path, Part::Nonce]).without_body()), None, "the end ends it");
+    assert_eq!(why(nonces().message([dot(), Part::Nonce]).without_body()), None, "the end ends it");
+    // Neither may the other side be moved into it.
+    for parts in [
+        vec![Part::Method, Part::PathAndQuery, Part::Nonce, dot(), Part::Body],
+        vec![Part::Body, dot(), Part::Nonce, Part::Path],
+    ] {
+        wrong(nonces().message(parts), "nothing separates the nonce");
+    }
+    wrong(nonces().message([Part::Path, Part::Nonce]).without_body(), "nothing separates the nonce");
     let id = plain().delivery_id(Field::header("x-id"));
     wrong(id.message([Part::DeliveryId, Part::Body]), "nothing separates the delivery id");
     let parts = [Part::Timestamp, Part::Body];
@@ -222,7 +233,8 @@ fn what_cannot_be_read_back_is_not_signed() {
         RequestSigner::new(scheme.clone(), key(id)).unwrap().begin(&head, NOW).map(drop)
     };
     let token = token.build().unwrap();
-    assert_eq!(begin(&token, "a:b", "").err(), Some(SignError::Header));
+    let signer = RequestSigner::new(token.clone(), key("a:b")).unwrap_err();
+    assert!(signer.to_string().contains("the key id holds what ends it"), "{signer}");
     assert_eq!(begin(&token, "a.b", "").err(), None);
     let standard = tower_hmac::webhook::standard();
     assert_eq!(begin(&standard, "k", "msg.1").err(), Some(SignError::Header));

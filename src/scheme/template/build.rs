@@ -99,10 +99,10 @@ impl SchemeBuilder {
 
     /// What is signed, in order.
     ///
-    /// A text of free length has to have a [literal](Part::literal) next to it, on the side of the body, and
-    /// a message in which the text contains the first byte of that literal is refused. Nothing of the kind is asked of
-    /// path, query and headers: where they stand side by side, or next to the body, bytes can be moved from one to the
-    /// other.
+    /// A text of free length (nonce, delivery id, unread time) has to have a [literal](Part::literal) next to it, on the side
+    /// of the body and between it and a method, target or header. A message in which the text contains the nearest byte
+    /// of that literal is refused. Nothing of the kind is asked of method, target and headers themselves: where they stand
+    /// side by side, or next to the body, bytes can be moved from one to the other.
     pub fn message(mut self, parts: impl IntoIterator<Item = Part>) -> Self {
         self.request.parts = parts.into_iter().collect();
         self
@@ -115,8 +115,8 @@ impl SchemeBuilder {
     }
 
     /// Accepts a description in which nothing ends a text of free length (nonce, delivery id, unread time, fraction of a
-    /// second), so that a captured message can be cut in another way: with a nonce that was not seen yet, for one. Only
-    /// for a peer that speaks nothing else.
+    /// second), so that a captured message can be cut in another way: with a nonce that was not seen yet, for one. In
+    /// responses, too. Only for a peer that speaks nothing else.
     pub fn allow_ambiguous_message(mut self) -> Self {
         self.request.ambiguous = true;
         self
@@ -180,7 +180,8 @@ impl SchemeBuilder {
         if request.parts.iter().any(Part::is_of_response) {
             return Err(wrong("a request has neither a status nor a request's signature"));
         }
-        let mut request = request.check().map_err(|why| wrong(&why))?;
+        let ambiguous = request.ambiguous;
+        let mut request = request.check(true).map_err(|why| wrong(&why))?;
         if inside.is_some() {
             if request.signs_time() {
                 return Err(wrong("there is a time in a field and another in the body"));
@@ -191,7 +192,10 @@ impl SchemeBuilder {
             Some(sketch) if sketch.parts.iter().any(Part::is_of_request) => {
                 return Err(wrong("a response has no method and no target"));
             }
-            Some(sketch) => Some(sketch.check().map_err(|why| wrong(&why))?),
+            Some(sketch) => {
+                let checked = Sketch { ambiguous, ..sketch }.check(false);
+                Some(checked.map_err(|why| wrong(&format!("in responses, {why}")))?)
+            }
             None => None,
         };
         let spelt = |format: &Format| format.slots.iter().map(|slot| slot.role).find(|role| role.is_time());
@@ -205,6 +209,7 @@ impl SchemeBuilder {
         let mut written: Vec<HeaderName> = names.cloned().collect();
         written.dedup();
         let template = Template { name, algorithm, encoding, least, tolerance, inside, request, response, written };
+        template.reads_what_it_writes().map_err(|why| wrong(&why))?;
         Ok(Scheme::from_protocol(template))
     }
 

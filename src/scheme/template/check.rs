@@ -2,6 +2,7 @@
 
 use http::header::HeaderName;
 
+use super::ends::ends;
 use super::field::{Field, Place};
 use super::format::{Format, MAX_HEADERS, Role, Slot};
 use super::part::Part;
@@ -20,8 +21,12 @@ pub(super) struct Sketch {
 type Single = (&'static str, fn(&Role) -> bool, fn(&Part) -> bool, bool);
 
 impl Sketch {
-    pub(super) fn check(self) -> Result<Format, String> {
+    /// `in_window` says whether the time is always looked at.
+    pub(super) fn check(self, in_window: bool) -> Result<Format, String> {
         let Self { mut fields, mut parts, body_uncovered, ambiguous } = self;
+        if body_uncovered && parts.is_empty() {
+            return Err("nothing is signed".into());
+        }
         let has = |role: fn(&Role) -> bool| fields.iter().filter(|(one, _)| role(one)).count();
         let time: fn(&Role) -> bool = |role| matches!(role, Role::Timestamp(_) | Role::Unread(_));
         let singles: [Single; 5] = [
@@ -60,11 +65,9 @@ impl Sketch {
             (Some(Part::OfBody(_)), None) => Entry::Whole,
             (Some(_), None) => Entry::Hashed,
         };
-        let credential = |(_, field): &&(Role, Field)| matches!(field.place, Place::Credential { .. });
-        let credentials = fields.iter().filter(credential).count();
-        // The parts of an `authorization` header are written in their order.
+        // The parts of a header are written in their order.
         fields.sort_by_key(|(_, field)| match field.place {
-            Place::Credential { index, .. } => index,
+            Place::Part { index, .. } => index,
             _ => 0,
         });
         agree(&fields)?;
@@ -74,14 +77,18 @@ impl Sketch {
             _ => None,
         });
         let keys = keys.collect();
-        let ends = ends(&fields, &parts, ambiguous)?;
+        let ends = ends(&fields, &parts, ambiguous, in_window)?;
         let signs_delivery_id = parts.iter().any(|part| matches!(part, Part::DeliveryId));
         let body = parts.iter().position(|part| part.is_body() && entry.needs_body()).unwrap_or(parts.len());
         let after = parts.split_off(body);
         let skip = usize::from(entry == Entry::Raw);
-        let after = after.into_iter().skip(skip).collect();
+        let after: Vec<Part> = after.into_iter().skip(skip).collect();
         let (slots, names) = slots(fields)?;
-        Ok(Format { slots, names, credentials, keys, ends, before: parts, after, entry, signs_delivery_id })
+        let own = |part: &&Part| matches!(part, Part::Header(name) if names.contains(name));
+        if let Some(Part::Header(name)) = parts.iter().chain(&after).find(own) {
+            return Err(format!("fields stand in the header {name}: sign the parts of the fields, not Part::Header"));
+        }
+        Ok(Format { slots, names, keys, ends, before: parts, after, entry, signs_delivery_id })
     }
 }
 
@@ -98,63 +105,28 @@ fn slots(fields: Vec<(Role, Field)>) -> Result<(Vec<Slot>, Vec<HeaderName>), Str
         if line == names.len() {
             names.push(name);
         }
-        slots.push(Slot { role, field, line });
+        slots.push(Slot { role, field, line, beside: 0 });
+    }
+    let lines: Vec<usize> = slots.iter().map(|slot| slot.line).collect();
+    for slot in &mut slots {
+        slot.beside = lines.iter().filter(|line| **line == slot.line).count();
     }
     Ok((slots, names))
 }
 
-/// A text that a sender chooses must not contain what ends it, which is what follows it before the body, and what
-/// precedes it after the body: two messages would be signed alike.
-fn ends(fields: &[(Role, Field)], parts: &[Part], ambiguous: bool) -> Result<Vec<(Role, u8)>, String> {
-    let body = parts.iter().position(Part::is_body).unwrap_or(parts.len());
-    let mut ends = Vec::new();
-    for (index, part) in parts.iter().enumerate() {
-        let time = fields.iter().map(|(role, _)| *role).find(|role| role.is_time());
-        let role = match part {
-            Part::Nonce => Role::Nonce,
-            Part::KeyId => Role::KeyId,
-            Part::DeliveryId => Role::DeliveryId,
-            Part::Timestamp => match time.filter(|role| role.has_no_length()) {
-                Some(role) => role,
-                None => continue,
-            },
-            _ => continue,
-        };
-        let neighbour = match index < body {
-            true => parts.get(index.saturating_add(1)),
-            false => index.checked_sub(1).and_then(|index| parts.get(index)),
-        };
-        match neighbour {
-            // It is all that is left.
-            None => {}
-            Some(Part::Literal(text)) if !text.is_empty() => {
-                let end = if index < body { text.first() } else { text.last() };
-                ends.extend(end.map(|end| (role, *end)));
-            }
-            // Whoever has two names for one key may be taken for either.
-            Some(_) if ambiguous || role == Role::KeyId => {}
-            Some(_) => {
-                return Err(format!(
-                    "nothing separates the {} from its neighbour, so a captured message can be cut in another way: \
-                     put a literal there, or say so with allow_ambiguous_message",
-                    role.name()
-                ));
-            }
+/// The parts of a header have the numbers 0, 1, 2 and so on.
+fn in_a_row(fields: &[(Role, Field)]) -> Result<(), String> {
+    for (_, field) in fields {
+        let indices = fields.iter().filter(|(_, other)| other.name.eq_ignore_ascii_case(field.name));
+        let mut indices = indices.filter_map(|(_, other)| match other.place {
+            Place::Part { index, .. } => Some(index),
+            _ => None,
+        });
+        if !(0..).zip(indices.by_ref()).all(|(expected, index): (usize, usize)| expected == index) {
+            return Err(format!("the parts of the header {:?} are not numbered from 0 in a row", field.name));
         }
     }
-    Ok(ends)
-}
-
-/// The parts of an `authorization` header have the numbers 0, 1, 2 and so on.
-fn in_a_row(fields: &[(Role, Field)]) -> Result<(), String> {
-    let indices = fields.iter().filter_map(|(_, field)| match field.place {
-        Place::Credential { index, .. } => Some(index),
-        _ => None,
-    });
-    match indices.enumerate().all(|(expected, index)| expected == index) {
-        true => Ok(()),
-        false => Err("the parts of the authorization header are not numbered from 0 in a row".into()),
-    }
+    Ok(())
 }
 
 /// Fields that share a header have to agree on how it is cut.
@@ -168,10 +140,9 @@ fn agree(fields: &[(Role, Field)]) -> Result<(), String> {
                     Place::Member { key, separator, open },
                     Place::Member { key: other, separator: same, open: other_open },
                 ) => key != other && separator == same && open == other_open,
-                (
-                    Place::Credential { word, separator, index },
-                    Place::Credential { word: other, separator: same, index: next },
-                ) => word == other && separator == same && index != next,
+                (Place::Part { word, separator, index }, Place::Part { word: other, separator: same, index: next }) => {
+                    word == other && separator == same && index != next
+                }
                 _ => false,
             };
             if !fits {

@@ -15,7 +15,8 @@ use crate::scheme::headers::Once;
 /// let paddle = Field::member("paddle-signature", "h1").separator(';'); // paddle-signature: ts=…;h1=…
 /// let standard = Field::tokens("webhook-signature", "v1,"); //            webhook-signature: v1,… v1,…
 /// let imburse = Field::authorization("Hmac", ':', 3); //                  authorization: Hmac id:nonce:time:signature
-/// # let _ = [hub, stripe, paddle, standard, imburse];
+/// let partner = Field::part("x-partner-auth", ';', 2); //                 x-partner-auth: id;time;signature
+/// # let _ = [hub, stripe, paddle, standard, imburse, partner];
 /// ```
 #[derive(Clone, Debug)]
 pub struct Field {
@@ -31,8 +32,8 @@ pub(super) enum Place {
     Member { key: &'static str, separator: char, open: bool },
     /// Every token with this prefix, between blanks.
     Tokens { prefix: &'static str },
-    /// The nth part after an authentication scheme's name.
-    Credential { word: &'static str, separator: char, index: usize },
+    /// The nth of several parts, after an authentication scheme's name if there is one.
+    Part { word: Option<&'static str>, separator: char, index: usize },
 }
 
 impl Field {
@@ -58,10 +59,16 @@ impl Field {
     /// case), a blank, and the parts with `separator` between them.
     #[must_use]
     pub const fn authorization(word: &'static str, separator: char, index: usize) -> Self {
-        Self { name: "authorization", place: Place::Credential { word, separator, index } }
+        Self { name: "authorization", place: Place::Part { word: Some(word), separator, index } }
     }
 
-    /// What stands before the value of a [`header`](Self::header).
+    /// The part with this index (from 0) in a header whose parts have `separator` between them: `id;time;signature`.
+    #[must_use]
+    pub const fn part(name: &'static str, separator: char, index: usize) -> Self {
+        Self { name, place: Place::Part { word: None, separator, index } }
+    }
+
+    /// What stands before the value of a [`header`](Self::header); without effect on other fields.
     #[must_use]
     pub fn prefix(self, prefix: &'static str) -> Self {
         match self.place {
@@ -70,7 +77,7 @@ impl Field {
         }
     }
 
-    /// What stands between the members of a [list](Self::member).
+    /// What stands between the members of a [list](Self::member); without effect on other fields.
     #[must_use]
     pub fn separator(self, separator: char) -> Self {
         match self.place {
@@ -79,7 +86,7 @@ impl Field {
         }
     }
 
-    /// Passes over the keys of the [list](Self::member) that no field has.
+    /// Passes over the keys of the [list](Self::member) that no field has; without effect on other fields.
     #[must_use]
     pub fn among_others(self) -> Self {
         match self.place {
@@ -93,14 +100,14 @@ impl Field {
     /// What no value of this field may contain.
     pub(super) fn between(&self) -> Option<char> {
         match self.place {
-            Place::Member { separator, .. } | Place::Credential { separator, .. } => Some(separator),
+            Place::Member { separator, .. } | Place::Part { separator, .. } => Some(separator),
             Place::Tokens { .. } => Some(' '),
             Place::Whole { .. } => None,
         }
     }
 
-    /// Shows each value of this field. `parts` is the number of parts that an `authorization` header has, and `keys` are
-    /// those that a list may have.
+    /// Shows each value of this field. `parts` is the number of parts that its header has, and `keys` are those that a list
+    /// may have.
     pub(super) fn read<'m>(
         &self,
         line: Once<'m>,
@@ -130,16 +137,25 @@ impl Field {
             Place::Tokens { prefix } => {
                 split(value, ' ').filter_map(|token| token.strip_prefix(prefix.as_bytes())).try_for_each(see)
             }
-            Place::Credential { word, separator, index } => {
-                let (scheme, rest) = value.split_at_checked(word.len()).ok_or(RejectionKind::Malformed)?;
-                let rest = rest.strip_prefix(b" ").ok_or(RejectionKind::Malformed)?;
-                if !scheme.eq_ignore_ascii_case(word.as_bytes()) || split(rest, *separator).count() != parts {
+            Place::Part { word, separator, index } => {
+                let all = match word {
+                    Some(word) => after_word(value, word).ok_or(RejectionKind::Malformed)?,
+                    None => value,
+                };
+                if split(all, *separator).count() != parts {
                     return Err(RejectionKind::Malformed);
                 }
-                see(split(rest, *separator).nth(*index).ok_or(RejectionKind::Malformed)?)
+                see(split(all, *separator).nth(*index).ok_or(RejectionKind::Malformed)?)
             }
         }
     }
+}
+
+/// What follows the name of an authentication scheme and a blank.
+fn after_word<'v>(value: &'v [u8], word: &str) -> Option<&'v [u8]> {
+    let (scheme, rest) = value.split_at_checked(word.len())?;
+    let rest = rest.strip_prefix(b" ")?;
+    scheme.eq_ignore_ascii_case(word.as_bytes()).then_some(rest)
 }
 
 fn split(value: &[u8], separator: char) -> impl Iterator<Item = &[u8]> {
@@ -155,8 +171,9 @@ pub(super) fn compose<'f>(fields: impl Iterator<Item = (&'f Field, &'f str)>) ->
             Place::Whole { prefix } | Place::Tokens { prefix } => write!(text, "{prefix}{value}"),
             Place::Member { key, .. } if text.is_empty() => write!(text, "{key}={value}"),
             Place::Member { key, separator, .. } => write!(text, "{separator}{key}={value}"),
-            Place::Credential { word, .. } if text.is_empty() => write!(text, "{word} {value}"),
-            Place::Credential { separator, .. } => write!(text, "{separator}{value}"),
+            Place::Part { word: Some(word), .. } if text.is_empty() => write!(text, "{word} {value}"),
+            Place::Part { .. } if text.is_empty() => write!(text, "{value}"),
+            Place::Part { separator, .. } => write!(text, "{separator}{value}"),
         };
     }
     text

@@ -32,9 +32,14 @@ impl Role {
         matches!(self, Self::Timestamp(_) | Self::Unread(_))
     }
 
-    /// A time of which the spelling does not tell where it ends, within the window.
-    pub(super) fn has_no_length(self) -> bool {
-        matches!(self, Self::Timestamp(TimeFormat::Fraction) | Self::Unread(_))
+    /// A time of which the spelling does not tell where it ends. Where there is a window, all numbers in it are of one
+    /// length; nobody looks at the time of a response unless told to.
+    pub(super) fn has_no_length(self, in_window: bool) -> bool {
+        match self {
+            Self::Timestamp(TimeFormat::Seconds | TimeFormat::Milliseconds) => !in_window,
+            Self::Timestamp(TimeFormat::Fraction) | Self::Unread(_) => true,
+            _ => false,
+        }
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -55,6 +60,8 @@ pub(super) struct Slot {
     pub(super) role: Role,
     pub(super) field: Field,
     pub(super) line: usize,
+    /// How many fields of the format stand in this header.
+    pub(super) beside: usize,
 }
 
 /// One direction.
@@ -62,8 +69,6 @@ pub(super) struct Slot {
 pub(super) struct Format {
     pub(super) slots: Vec<Slot>,
     pub(super) names: Vec<HeaderName>,
-    /// The number of parts of an `authorization` header.
-    pub(super) credentials: usize,
     /// The keys that a list may have.
     pub(super) keys: Vec<&'static str>,
     /// What must not occur in a text, since it ends it in the string to sign.
@@ -97,27 +102,28 @@ impl Format {
         let lines = self.lines(headers);
         let mut claim = Claim::default();
         let mut unsigned = RejectionKind::Missing;
-        for Slot { role, field, line } in &self.slots {
-            let line = lines.get(*line).copied().unwrap_or_default();
+        for slot @ Slot { role, .. } in &self.slots {
+            let line = lines.get(slot.line).copied().unwrap_or_default();
             match role {
                 Role::Signature => {
-                    let read =
-                        field.read(line, self.credentials, &self.keys, |text| match encoding.spells(text, mac) {
-                            true => claim.signatures.push(text),
-                            // One that is spelt otherwise is nobody's; whether another is right is seen below.
-                            false => {
-                                unsigned = RejectionKind::Malformed;
-                                Ok(())
-                            }
-                        });
+                    let read = self.each(slot, line, |text| match encoding.spells(text, mac) {
+                        true => claim.signatures.push(text),
+                        // One that is spelt otherwise is nobody's; whether another is right is seen below.
+                        false => {
+                            unsigned = RejectionKind::Malformed;
+                            Ok(())
+                        }
+                    });
                     match read {
                         Err(RejectionKind::Missing) | Ok(()) => {}
                         Err(kind) => return Err(kind),
                     }
                 }
-                Role::DeliveryId if !self.signs_delivery_id && matches!(line, Once::Absent) => {}
                 role => {
-                    let text = self.only(field, line)?;
+                    let text = match self.only(slot, line) {
+                        Err(RejectionKind::Missing) if *role == Role::DeliveryId && !self.signs_delivery_id => continue,
+                        text => text?,
+                    };
                     self.ended(*role, text)?;
                     match role {
                         Role::Timestamp(format) => {
@@ -143,10 +149,19 @@ impl Format {
         Ok(claim)
     }
 
+    fn each<'m>(
+        &self,
+        slot: &Slot,
+        line: Once<'m>,
+        see: impl FnMut(&'m [u8]) -> Result<(), RejectionKind>,
+    ) -> Result<(), RejectionKind> {
+        slot.field.read(line, slot.beside, &self.keys, see)
+    }
+
     /// The one value of a field: visible ASCII, up to 256 bytes.
-    pub(super) fn only<'m>(&self, field: &Field, line: Once<'m>) -> Result<&'m str, RejectionKind> {
+    pub(super) fn only<'m>(&self, slot: &Slot, line: Once<'m>) -> Result<&'m str, RejectionKind> {
         let mut one = None;
-        field.read(line, self.credentials, &self.keys, |text| match one.replace(text) {
+        self.each(slot, line, |text| match one.replace(text) {
             None => Ok(()),
             Some(_) => Err(RejectionKind::Malformed),
         })?;
@@ -168,6 +183,14 @@ impl Format {
         let whole = field.between().is_none_or(|separator| !text.contains(separator));
         whole.then_some(()).ok_or(RejectionKind::Malformed)?;
         self.ended(role, text)
+    }
+
+    /// How a digest of the body is spelt in the head.
+    pub(super) fn digest_encoding(&self) -> Encoding {
+        match self.entry {
+            Entry::Digest(encoding) => encoding,
+            _ => Encoding::Hex,
+        }
     }
 
     pub(super) fn signs_time(&self) -> bool {

@@ -2,9 +2,11 @@
 
 mod build;
 mod check;
+mod ends;
 mod field;
 mod format;
 mod part;
+mod sample;
 
 use std::iter;
 
@@ -84,12 +86,14 @@ impl Protocol for Template {
     }
 
     fn fits(&self, key: &Key) -> Result<(), ConfigError> {
-        match key.secret_len() < self.least {
-            true => {
-                let (scheme, least, found) = (self.name, self.least, key.secret_len());
-                Err(Mistake::SecretTooShort { scheme, least, found }.into())
-            }
-            false => Ok(()),
+        if key.secret_len() < self.least {
+            let (scheme, least, found) = (self.name, self.least, key.secret_len());
+            return Err(Mistake::SecretTooShort { scheme, least, found }.into());
+        }
+        let mut places = self.request.slots.iter().filter(|slot| slot.role == Role::KeyId);
+        match places.all(|slot| self.request.writes(slot.role, &slot.field, key.id().as_str()).is_ok()) {
+            true => Ok(()),
+            false => Err(Mistake::KeyId("holds what ends it in the fields or in the text of this scheme").into()),
         }
     }
 
@@ -161,14 +165,15 @@ impl Protocol for Template {
         let format = self.format(message)?;
         let lines = format.lines(message.headers());
         let mut claim = Claim { key_id: Some(stamp.key_id), timestamp: Some(stamp.timestamp), ..Claim::default() };
-        for Slot { role, field, line } in &format.slots {
+        for slot @ Slot { role, field, line, .. } in &format.slots {
             match role {
                 Role::Nonce => claim.nonce = Some(stamp.nonce),
                 // The sender's own name for the message stays as it is: it is the same in every attempt.
-                Role::DeliveryId => match lines.get(*line).copied().unwrap_or_default() {
+                // In a header of its own: one that it shares is written anew.
+                Role::DeliveryId => match lines.get(*line).copied().filter(|_| slot.beside == 1).unwrap_or_default() {
                     Once::Absent => claim.delivery_id = Some(stamp.nonce),
                     line => {
-                        let id = format.only(field, line)?;
+                        let id = format.only(slot, line)?;
                         format.ended(*role, id)?;
                         claim.delivery_id = Some(id);
                     }

@@ -110,6 +110,15 @@ impl Part {
         matches!(self, Self::Body | Self::BodySha256(_) | Self::BodySha256IfAny(_) | Self::OfBody(_))
     }
 
+    /// Whether a sender chooses its text, of any length, and nobody looks for an end in it.
+    pub(super) fn is_chosen(&self) -> bool {
+        use Part::{Authority, Header, Method, OfHead, Path, PathAndQuery, Port, Query, UriScheme, Url};
+        matches!(
+            self,
+            Method | UriScheme | Authority | Port | Path | Query | PathAndQuery | Url | Header(_) | OfHead(_)
+        )
+    }
+
     /// What only a request has, or only a response.
     pub(super) fn is_of_request(&self) -> bool {
         use Part::{Authority, Method, Path, PathAndQuery, Port, Query, UriScheme, Url};
