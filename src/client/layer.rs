@@ -115,9 +115,13 @@ impl HmacClientLayer {
     /// Hands on unsigned responses, unbuffered, unless their status is 1xx or 2xx. One with any field of a signature is
     /// verified all the same.
     ///
-    /// Such a response proves nothing: anybody on the way can make a redirect, a `304` or an error.
+    /// Such a response proves nothing: anybody on the way can make a redirect, a `304` or an error. Where no response is
+    /// verified, this changes nothing.
     pub fn pass_unsigned_failures(self) -> Self {
-        self.with(|config| config.demand = Demand::Successes)
+        self.with(|config| match config.demand {
+            Demand::All => config.demand = Demand::Successes,
+            Demand::Successes | Demand::Nothing => {}
+        })
     }
 
     /// Hands on every response as it comes, unbuffered and unverified.

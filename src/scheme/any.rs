@@ -114,8 +114,8 @@ impl Protocol for Any {
         self.first.protocol.nonce_encoding()
     }
 
-    fn time(&self) -> TimeFormat {
-        self.first.protocol.time()
+    fn time(&self, message: &Message<'_>) -> TimeFormat {
+        self.numbered(self.known(message)).time(message)
     }
 
     fn tolerance(&self) -> Option<Tolerance> {

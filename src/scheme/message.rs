@@ -5,7 +5,8 @@ use http::{Method, StatusCode, Uri, request, response};
 
 use super::exchange::Exchange;
 use super::headers::Once;
-use super::target::{Resolved, Target};
+use super::resolved::Resolved;
+use super::target::Target;
 use crate::rejection::RejectionKind;
 
 /// The head of a message, as a signature sees it.

@@ -77,8 +77,8 @@ pub trait Protocol: Send + Sync + 'static {
         Encoding::Base64Url
     }
 
-    /// How a signer spells the time.
-    fn time(&self) -> TimeFormat {
+    /// How a signer spells the time of this message.
+    fn time(&self, _message: &Message<'_>) -> TimeFormat {
         TimeFormat::Seconds
     }
 

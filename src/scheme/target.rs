@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{Method, Uri};
 
 use super::alphabet::Alphabet;
+use super::resolved::{Resolved, cut, path_and_query};
 use crate::error::{ConfigError, Mistake};
 use crate::rejection::RejectionKind;
 
@@ -128,9 +129,7 @@ impl Target {
         let (path, query) = match resolved.path_and_query {
             None => path_and_query(&head.uri),
             Some(Path::Of(uri)) => path_and_query(uri),
-            Some(Path::Text(text)) if text.is_empty() => (Cow::Borrowed("/"), None),
-            Some(Path::Text(text)) if is_path(&text) => (text, None),
-            Some(Path::Text(_)) => return Err(RejectionKind::AmbiguousTarget),
+            Some(Path::Text(text)) => cut(text).ok_or(RejectionKind::AmbiguousTarget)?,
         };
         let scheme = resolved.scheme.unwrap_or(Cow::Borrowed(head.uri.scheme_str().unwrap_or("https")));
         Ok(Resolved { scheme, authority, path, query })
@@ -194,20 +193,6 @@ impl<'a> SignedTarget<'a> {
     }
 }
 
-/// The target that a signature covers, as the request and [`Target`] give it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Resolved<'a> {
-    /// The scheme of the URI; `https` when the request has none.
-    pub scheme: Cow<'a, str>,
-    /// The authority, not yet in lower case. `None` when there is none, or several that differ.
-    pub authority: Option<Cow<'a, [u8]>>,
-    /// The path, never empty.
-    pub path: Cow<'a, str>,
-    /// What follows the question mark, if there is one.
-    pub query: Option<&'a str>,
-}
-
 fn received<'a>(uri: &'a Uri, host: Option<&'a [u8]>) -> Option<&'a [u8]> {
     match (uri.authority().map(|a| a.as_str().as_bytes()), host) {
         (Some(one), Some(other)) if one != other && !one.eq_ignore_ascii_case(other) => None,
@@ -234,14 +219,4 @@ fn authority(text: &[u8]) -> Option<&[u8]> {
     // The characters of RFC 3986 without `@`, which would begin user information, and `,`, which joins two values.
     static ALLOWED: Alphabet = Alphabet::alphanumeric_and(b"-._~!$&'()*+;=:[]%");
     (!text.is_empty() && ALLOWED.spells(text)).then_some(text)
-}
-
-fn is_path(text: &str) -> bool {
-    let begins = text.starts_with('/') || text == "*";
-    begins && text.bytes().all(|b| b > b' ' && b != 0x7f && b != b'#')
-}
-
-fn path_and_query(uri: &Uri) -> (Cow<'_, str>, Option<&str>) {
-    let path = if uri.path().is_empty() { "/" } else { uri.path() };
-    (Cow::Borrowed(path), uri.query())
 }

@@ -84,6 +84,7 @@ impl Head for Sent<'_> {
     }
 
     fn parts_mut(&mut self) -> HeadMut<'_> {
+        self.signer.scheme.protocol().strip_request(&mut self.head.headers);
         HeadMut { headers: &mut self.head.headers, uri: Some(&mut self.head.uri) }
     }
 }

@@ -75,29 +75,42 @@ impl ResponseSigner {
         now: u64,
         body: Hashed,
     ) -> Result<Ending, SignError> {
-        let mut answer = Answered { signer: self, head, exchange };
-        let (ending, ()) = Signing::announce(&self.scheme, exchange.key(), &mut answer, now, body)?;
-        keep_private(head);
-        Ok(ending)
+        self.privately(head, |head| {
+            let mut answer = Answered { signer: self, head, exchange };
+            let (ending, ()) = Signing::announce(&self.scheme, exchange.key(), &mut answer, now, body)?;
+            Ok(ending)
+        })
     }
 
     pub(crate) fn seal(&self, signing: &mut Signing, head: &mut Parts, exchange: &Exchange) -> Result<(), SignError> {
-        let mut answer = Answered { signer: self, head, exchange };
-        signing.finish(self.scheme.protocol(), exchange.key(), &mut answer)?;
-        keep_private(head);
-        Ok(())
+        self.privately(head, |head| {
+            let mut answer = Answered { signer: self, head, exchange };
+            signing.finish(self.scheme.protocol(), exchange.key(), &mut answer)
+        })
+    }
+
+    /// A shared cache could hand the answer to another request, and a proxy could recompress it: who has not said
+    /// otherwise, says no. Before it is signed, since the signature may cover this field.
+    fn privately<T>(
+        &self,
+        head: &mut Parts,
+        sign: impl FnOnce(&mut Parts) -> Result<T, SignError>,
+    ) -> Result<T, SignError> {
+        let silent = !head.headers.contains_key(CACHE_CONTROL);
+        if silent {
+            head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+        }
+        let signed = sign(head);
+        if signed.is_err() && silent {
+            head.headers.remove(CACHE_CONTROL);
+        }
+        signed
     }
 
     /// Removes what only a signer may set.
     pub(crate) fn strip(&self, head: &mut Parts) {
         self.scheme.protocol().strip_response(&mut head.headers);
     }
-}
-
-/// A shared cache could hand the answer to another request, and a proxy could recompress it.
-fn keep_private(head: &mut Parts) {
-    let cached = head.headers.entry(CACHE_CONTROL);
-    cached.or_insert(HeaderValue::from_static("no-store, no-transform"));
 }
 
 /// The head of a response, and the request that it answers.

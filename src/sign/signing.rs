@@ -44,7 +44,7 @@ impl Dated {
             getrandom::fill(&mut random).map_err(|_| SignError::NoRandomness)?;
             Ok(Short::new(protocol.nonce_encoding().spell(&random).as_str()))
         });
-        let time = protocol.time().spell(now).ok_or(SignError::Clock)?;
+        let time = protocol.time(message).spell(now).ok_or(SignError::Clock)?;
         Ok(Self { now, time, nonce: nonce.transpose()? })
     }
 
@@ -184,7 +184,7 @@ pub(super) fn can_announce(scheme: &Scheme, key: &Key, message: &Message<'_>, no
     // What it says does not matter, only in which format.
     let claim = || {
         let nonce = || Short::new(protocol.nonce_encoding().spell(&[0; 16]).as_str());
-        let dated = Dated { now, time: protocol.time().spell(now)?, nonce: message.is_request().then(nonce) };
+        let dated = Dated { now, time: protocol.time(message).spell(now)?, nonce: message.is_request().then(nonce) };
         protocol.stamp(message, &dated.stamp(key)).ok().and_then(|claim| protocol.trailer(&claim))
     };
     digest && claim().is_some()

@@ -98,6 +98,7 @@ const fn within(seconds: u64) -> Tolerance {
 
 /// A URL with scheme and authority.
 fn absolute(url: &str) -> Result<Uri, ConfigError> {
-    let parsed = url.parse::<Uri>().ok().filter(|uri| uri.scheme().is_some() && uri.authority().is_some());
+    let parsed = url.parse::<Uri>().ok().filter(|_| !url.contains('#'));
+    let parsed = parsed.filter(|uri| uri.scheme().is_some() && uri.authority().is_some());
     parsed.ok_or_else(|| Mistake::Url(url.to_owned()).into())
 }

@@ -1,5 +1,7 @@
 //! Twilio.
 
+use std::borrow::Cow;
+
 use http::Uri;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery};
@@ -123,7 +125,7 @@ impl Protocol for Twilio {
         let target = message.target()?;
         feed.push(self.origins.get(claim.format).ok_or(RejectionKind::Malformed)?.as_bytes());
         feed.push(target.path.as_bytes());
-        if let Some(query) = target.query {
+        if let Some(query) = &target.query {
             feed.push(b"?");
             feed.push(query.as_bytes());
         }
@@ -193,9 +195,14 @@ fn is_text(form: &[u8]) -> bool {
     str::from_utf8(&percent_encoding::percent_decode(form).collect::<Vec<_>>()).is_ok()
 }
 
-/// The hash that the query announces.
+/// The hash that the query announces. It has to outlive the message: a resolver must not make a query of its own.
 fn announced<'m>(message: &Message<'m>) -> Result<Option<&'m [u8]>, RejectionKind> {
-    let Some(hash) = hash_in(message.target()?.query) else { return Ok(None) };
+    let hash = match &message.target()?.query {
+        Some(Cow::Borrowed(query)) => hash_in(Some(*query)),
+        query if hash_in(query.as_deref()).is_some() => return Err(RejectionKind::AmbiguousTarget),
+        _ => None,
+    };
+    let Some(hash) = hash else { return Ok(None) };
     Encoding::Hex.spells(hash.as_bytes(), 32).then_some(Some(hash.as_bytes())).ok_or(RejectionKind::Malformed)
 }
 

@@ -148,7 +148,7 @@ impl Protocol for Native {
                 feed.push_lower_case(message.authority()?);
                 feed.line(b"");
                 feed.push(target.path.as_bytes());
-                if let Some(query) = target.query {
+                if let Some(query) = &target.query {
                     feed.push(b"?");
                     feed.push(query.as_bytes());
                 }

@@ -53,6 +53,16 @@ impl Template {
             Subject::Response(..) => self.response.as_ref().ok_or(RejectionKind::Missing),
         }
     }
+
+    /// One spelling for both directions.
+    fn time_format(&self) -> TimeFormat {
+        let format = |slot: &Slot| match slot.role {
+            Role::Timestamp(format) | Role::Unread(format) => Some(format),
+            _ => None,
+        };
+        let response = self.response.iter().flat_map(|response| &response.slots);
+        self.request.slots.iter().chain(response).find_map(format).unwrap_or(TimeFormat::Seconds)
+    }
 }
 
 impl Protocol for Template {
@@ -105,13 +115,8 @@ impl Protocol for Template {
         Encoding::Hex
     }
 
-    fn time(&self) -> TimeFormat {
-        let format = |slot: &Slot| match slot.role {
-            Role::Timestamp(format) | Role::Unread(format) => Some(format),
-            _ => None,
-        };
-        let response = self.response.iter().flat_map(|response| &response.slots);
-        self.request.slots.iter().chain(response).find_map(format).unwrap_or(TimeFormat::Seconds)
+    fn time(&self, _: &Message<'_>) -> TimeFormat {
+        self.time_format()
     }
 
     fn tolerance(&self) -> Option<Tolerance> {

@@ -156,7 +156,7 @@ impl Part {
                 feed.push(port.unwrap_or(if message.target()?.scheme == "http" { b"80" } else { b"443" }));
             }
             Self::Path => feed.push(message.target()?.path.as_bytes()),
-            Self::Query => feed.push(message.target()?.query.unwrap_or_default().as_bytes()),
+            Self::Query => feed.push(message.target()?.query.as_deref().unwrap_or_default().as_bytes()),
             Self::PathAndQuery => path_and_query(message, feed)?,
             Self::Url => {
                 let target = message.target()?;
@@ -199,7 +199,7 @@ impl Part {
 fn path_and_query(message: &Message<'_>, feed: &mut Feed<'_>) -> Result<(), RejectionKind> {
     let target = message.target()?;
     feed.push(target.path.as_bytes());
-    if let Some(query) = target.query {
+    if let Some(query) = &target.query {
         feed.push(b"?");
         feed.push(query.as_bytes());
     }

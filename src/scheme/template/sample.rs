@@ -29,7 +29,7 @@ impl Template {
     fn sample(&self, format: &Format, uri: Option<&mut http::Uri>) -> bool {
         let text = |bytes: &[u8], encoding: Encoding| Short::new(encoding.spell(bytes).as_str());
         let (nonce, digest) = (text(&[0xa5; 16], self.nonce_encoding()), text(&[0xa5; 32], format.digest_encoding()));
-        let (Some(time), Some(mac)) = (self.time().spell(TIME), Mac::new(self.algorithm, b"sample")) else {
+        let (Some(time), Some(mac)) = (self.time_format().spell(TIME), Mac::new(self.algorithm, b"sample")) else {
             return false;
         };
         let timestamp = Timestamp { text: time.as_str(), seconds: Some(TIME) };
