@@ -25,6 +25,7 @@ pub struct ConfigError(Mistake);
 pub(crate) enum Mistake {
     EmptySecret,
     SecretNotHex,
+    SecretInCapitals,
     SecretNotBase64,
     SecretWithTrailingSpace,
     SecretWithoutPrefix,
@@ -60,6 +61,7 @@ impl fmt::Display for ConfigError {
             Mistake::SecretNotHex => f.write_str(
                 "the secret is not lower-case hex: use Key::from_text if these characters are the secret itself",
             ),
+            Mistake::SecretInCapitals => f.write_str("the secret is hex, but not in lower case: write it in lower case"),
             Mistake::SecretNotBase64 => f.write_str(
                 "the secret is not padded standard base64: use Key::from_text if these characters are the secret itself",
             ),
@@ -94,7 +96,8 @@ impl fmt::Display for ConfigError {
             Mistake::Lease => f.write_str("a lease must last between one second and one hour, in whole seconds"),
             Mistake::Streaming(scheme) => write!(
                 f,
-                "scheme {scheme} signs the body itself: nothing is known about a request before all of its body is there"
+                "scheme {scheme} signs bodies themselves, or is one of several: nothing may be known about a request before \
+                 all of its body is there"
             ),
             Mistake::GuardCapacity => f.write_str("a replay guard needs room for at least one entry"),
         }

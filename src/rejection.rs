@@ -105,7 +105,8 @@ impl fmt::Display for RejectionKind {
             Self::Malformed => "a signature field or signed header is malformed",
             Self::UnknownKey => "the key id is unknown",
             Self::BadMac => {
-                "the signature is wrong; below a router or proxy that rewrites requests, see HmacLayer::target"
+                "the signature is wrong: below a router or proxy that rewrites requests see HmacLayer::target, else compare \
+                 what was signed (RequestVerifier::strings_to_sign)"
             }
             Self::Stale => "the message is too old",
             Self::Future => "the message is dated in the future",

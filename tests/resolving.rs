@@ -182,9 +182,27 @@ async fn a_path_that_a_resolver_leaves_empty_is_a_slash() {
 
 #[test]
 fn an_authority_that_no_client_sends_is_a_mistake() {
-    for text in ["", " ", "https://pay.example.com", "pay.example.com/", "user@h", "a b", "h\n", "h\u{e9}st"] {
+    for text in [
+        "",
+        " ",
+        "https://pay.example.com",
+        "pay.example.com/",
+        "user@h",
+        "a b",
+        "h\n",
+        "h\u{e9}st",
+        ":443",
+        "h:",
+        "[",
+        "a:b:c",
+        "h:99999",
+        "h:80a",
+    ] {
         assert!(Target::fixed(text).is_err(), "{text:?}");
         assert!(Target::one_of([AUTHORITY, text]).is_err(), "{text:?}");
+    }
+    for text in ["h", "H:1", "127.0.0.1:3000", "[::1]", "[::1]:8443", "a-b.example.com"] {
+        assert!(Target::fixed(text).is_ok(), "{text:?}");
     }
     assert!(Target::one_of([]).is_err());
 }

@@ -43,10 +43,11 @@ fn b_01_trailing_white_space() {
         for text in [format!("a secret that is text{space}"), space.into()] {
             assert!(error(Key::from_text(KEY_ID, &text)).contains("white space"), "{text:?}");
         }
-        assert!(error(Key::from_hex(KEY_ID, &format!("{HEX_16}{space}"))).contains("hex"));
-        assert!(error(Key::from_base64(KEY_ID, &format!("AAECAwQFBgcICQoLDA0ODw=={space}"))).contains("base64"));
+        assert!(error(Key::from_hex(KEY_ID, &format!("{HEX_16}{space}"))).contains("ends in white space"));
+        let base64 = Key::from_base64(KEY_ID, &format!("AAECAwQFBgcICQoLDA0ODw=={space}"));
+        assert!(error(base64).contains("ends in white space"));
         let whsec = format!("whsec_AAECAwQFBgcICQoLDA0ODw=={space}");
-        assert!(error(Key::from_whsec(KEY_ID, &whsec)).contains("base64"));
+        assert!(error(Key::from_whsec(KEY_ID, &whsec)).contains("ends in white space"));
     }
 }
 
@@ -56,6 +57,7 @@ fn b_01_wrong_spelling() {
     for text in ["0", "001", "0g", "0x00", "00 11", " 0011", "00:11", "é0", &upper] {
         assert!(error(Key::from_hex(KEY_ID, text)).contains("hex"), "{text:?}");
     }
+    assert!(error(Key::from_hex(KEY_ID, &HEX_16.replace('a', "A"))).contains("write it in lower case"));
     // Not padded, padded twice, from the other alphabet, with bits left over, with blanks.
     for text in ["AAECAw", "AAECAw=", "AAECAw===", "__-_", "AAECAx==", "AAEC Aw==", "AAEC\nAw==", "=", "A"] {
         assert!(error(Key::from_base64(KEY_ID, text)).contains("base64"), "{text:?}");

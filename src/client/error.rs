@@ -40,7 +40,7 @@ pub enum ClientErrorKind {
     Unsigned,
     /// The response's signature is malformed or wrong, or is that of the answer to another request.
     BadSignature,
-    /// The response's time is outside the tolerance.
+    /// The response's time is outside the tolerance, or it says no time.
     Stale,
     /// The response's body is not the one that was signed.
     BodyMismatch,
@@ -57,7 +57,7 @@ pub enum ClientErrorKind {
 impl fmt::Display for ClientErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoKey => "there is no key for this request or its host: it was not sent",
+            Self::NoKey => "there is no one key for this request or its host: it was not sent",
             Self::KeysUnavailable => "the key store failed or returned a key that does not fit the scheme",
             Self::Unsignable => "the request cannot be signed: it was not sent",
             Self::Clock => "the clock cannot be trusted",
@@ -69,7 +69,9 @@ impl fmt::Display for ClientErrorKind {
             Self::Service => "the request failed",
             Self::Unsigned => "the response is not signed",
             Self::BadSignature => "the signature of the response is malformed or wrong",
-            Self::Stale => "the response is too old or dated in the future",
+            Self::Stale => {
+                "the response is too old, dated in the future or not dated: see HmacClientLayer::response_tolerance"
+            }
             Self::BodyMismatch => "the body of the response is not the signed one",
             Self::ResponseTooLarge => "the response body is over the limit: see HmacClientLayer::max_response_body",
             Self::ResponseTimeout => "the response body did not end in time: see HmacClientLayer::body_deadline",

@@ -73,6 +73,8 @@ impl HmacClientLayer {
     /// [`HostKeys`](crate::HostKeys), a closure, or whatever implements [`KeyStore`]. It is asked without a key id, once
     /// for each request; of several keys the first signs. Without one the request fails and is not sent.
     ///
+    /// Responses are verified where the scheme signs them, as the native one does; webhook formats do not.
+    ///
     /// One secret for each receiver, chosen by the caller. (Extensions may follow a redirect to another host:
     /// tower-http's standard policy drops them there, another may not.)
     ///

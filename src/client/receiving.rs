@@ -25,7 +25,8 @@ use crate::verify::VerifyingResponse;
 /// One that is [handed on early](crate::HmacClientLayer::stream_responses) has it too: its body ends in an error unless it
 /// is the signed one.
 ///
-/// With the default settings every response has it. It tells responses apart where a setting lets others pass.
+/// Where the scheme signs responses, with the default settings every response has it. It tells responses apart where a
+/// setting lets others pass. A scheme whose description leaves the body of responses out says nothing about the body.
 ///
 /// ```
 /// use tower_hmac::VerifiedResponse;
@@ -142,7 +143,7 @@ fn check(config: &Config, head: &Parts, exchange: &Exchange) -> Result<Verifying
     let checked = config.verifier.check(head, exchange)?;
     if let Some(tolerance) = config.tolerance {
         let now = config.clock.now().ok_or(ClientErrorKind::Clock)?;
-        let time = checked.timestamp().ok_or(RejectionKind::Missing).map_err(Rejection::from)?;
+        let time = checked.timestamp().ok_or(ClientErrorKind::Stale)?;
         tolerance.check(time, now).map_err(Rejection::from)?;
     }
     Ok(checked)

@@ -75,7 +75,7 @@ impl Key {
     ///
     /// Also when the text is anything else.
     pub fn from_hex(id: &str, hex: &str) -> Result<Self, ConfigError> {
-        Self::from_bytes(id, encoding::hex(hex).ok_or(Mistake::SecretNotHex)?)
+        Self::from_bytes(id, encoding::hex(hex).ok_or_else(|| misspelt(hex, Mistake::SecretNotHex))?)
     }
 
     /// A key whose secret is written in standard base64 with padding.
@@ -84,7 +84,7 @@ impl Key {
     ///
     /// Also when the text is anything else.
     pub fn from_base64(id: &str, base64: &str) -> Result<Self, ConfigError> {
-        Self::from_bytes(id, encoding::base64(base64).ok_or(Mistake::SecretNotBase64)?)
+        Self::from_bytes(id, encoding::base64(base64).ok_or_else(|| misspelt(base64, Mistake::SecretNotBase64))?)
     }
 
     /// A key in the spelling of [Standard Webhooks](https://www.standardwebhooks.com): `whsec_` and standard base64.
@@ -163,6 +163,16 @@ impl Key {
         }
         let mac = Mac::new(algorithm, &secret).ok_or(Mistake::EmptySecret)?;
         Ok(Self(Arc::new(Inner { id, algorithm, secret, mac })))
+    }
+}
+
+/// What is wrong with a spelt secret, where that can be told.
+fn misspelt(text: &str, otherwise: Mistake) -> Mistake {
+    let small = Zeroizing::new(text.to_ascii_lowercase());
+    match otherwise {
+        _ if text.ends_with(char::is_whitespace) => Mistake::SecretWithTrailingSpace,
+        Mistake::SecretNotHex if encoding::hex(&small).map(Zeroizing::new).is_some() => Mistake::SecretInCapitals,
+        otherwise => otherwise,
     }
 }
 

@@ -184,6 +184,12 @@ impl From<Option<Keys>> for Lookup {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a key store",
+    note = "a closure is one if it is written `|query: &KeyQuery<'_>| -> Lookup {{ .. }}`; `.into()` makes a `Lookup` of an \
+            `Option<Key>` or `Option<Keys>`",
+    note = "`AsyncKeys` makes one of an asynchronous function, `KeyRing` of a list of keys"
+)]
 pub trait KeyStore: Send + Sync + 'static {
     /// Starts a look-up. The future may be dropped at any await.
     fn lookup(&self, query: &KeyQuery<'_>) -> Lookup;

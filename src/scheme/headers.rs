@@ -11,8 +11,9 @@ use crate::rejection::RejectionKind;
 /// Header fields that are signed beyond those a scheme always covers. Both ends must be configured alike: the list
 /// never travels.
 ///
-/// Worth signing where an application acts on them: `authorization`, `cookie`, `range`, `if-match`, `if-none-match`,
-/// `idempotency-key`.
+/// Worth signing where an application acts on them: `authorization`, `range`, `if-match`, `if-none-match`,
+/// `idempotency-key`; `cookie` where it is one line, since a header that is repeated cannot be signed. A server adds `date` to
+/// its answers after they were signed: sign it only where it is set below the layer.
 ///
 /// ```
 /// use tower_hmac::{Scheme, SignedHeaders};
@@ -31,8 +32,12 @@ pub struct SignedHeaders(Arc<[HeaderName]>);
 const MAX: usize = 16;
 
 /// Rewritten or dropped on the way, or covered already.
-const REFUSED: [HeaderName; 9] = [
+const REFUSED: [HeaderName; 13] = [
     header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
     header::TRANSFER_ENCODING,
     header::TE,
     header::TRAILER,
@@ -55,8 +60,8 @@ impl SignedHeaders {
     /// # Errors
     ///
     /// When a name is invalid or repeated; when it is covered already (`host`, `content-type`, `content-encoding`,
-    /// `x-hmac-…`) or rewritten on the way (`connection`, `content-length`, `te`, `trailer`, `transfer-encoding`,
-    /// `upgrade`); when there are more than 16.
+    /// `x-hmac-…`) or rewritten on the way (`connection`, `content-length`, `keep-alive`, `proxy-…`, `te`, `trailer`,
+    /// `transfer-encoding`, `upgrade`); when there are more than 16.
     pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, ConfigError> {
         let mut all = Vec::<HeaderName>::new();
         for name in names {

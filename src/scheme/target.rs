@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
+use http::uri::Authority;
 use http::{Method, Uri};
 
 use super::alphabet::Alphabet;
@@ -69,9 +70,9 @@ impl Target {
     ///
     /// When the list is empty or one of the texts is not an authority.
     pub fn one_of<'t>(authorities: impl IntoIterator<Item = &'t str>) -> Result<Self, ConfigError> {
-        let check = |text: &str| match authority(text.as_bytes()) {
-            Some(_) => Ok(text.to_ascii_lowercase()),
-            None => Err(Mistake::Authority(text.to_owned())),
+        let check = |text: &str| match names_a_host(text) {
+            true => Ok(text.to_ascii_lowercase()),
+            false => Err(Mistake::Authority(text.to_owned())),
         };
         let set = authorities.into_iter().map(check).collect::<Result<Arc<[_]>, _>>()?;
         if set.is_empty() {
@@ -212,6 +213,12 @@ fn select<'a>(set: &'a [String], uri: &Uri, host: Option<&[u8]>) -> Option<&'a s
         (Some(one), _) | (None, Some(one)) => Some(one),
         (None, None) => None,
     }
+}
+
+/// Whether a text is one that clients send: with a host, and a port or none.
+fn names_a_host(text: &str) -> bool {
+    let parsed = text.parse::<Authority>().ok().filter(|_| authority(text.as_bytes()).is_some());
+    parsed.is_some_and(|it| !it.host().is_empty() && (it.host() == text || it.port_u16().is_some()))
 }
 
 /// `host` or `host:port`: no user information, no blanks, nothing that could end the line.

@@ -90,6 +90,9 @@ impl Head for Sent<'_> {
 }
 
 /// A request that is being signed.
+///
+/// A clone of it is the same message: where the scheme signs the nonce before the body, both have one nonce, and only one of
+/// them will be accepted.
 #[derive(Clone)]
 pub struct SigningRequest {
     signer: RequestSigner,
