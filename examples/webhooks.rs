@@ -37,7 +37,7 @@ fn receiver() -> Result<Router, ConfigError> {
     Ok(app)
 }
 
-/// Providers send again what was not answered: a handler acts once for each delivery id.
+/// Providers send again what was not answered: act once for each event, by its delivery id or an id in the body.
 async fn receive(Extension(who): Extension<Verified>, event: String) -> String {
     format!("{} sent {} bytes, delivery {}", who.scheme(), event.len(), who.delivery_id().unwrap_or("without an id"))
 }

@@ -54,11 +54,13 @@ impl From<Key> for RingKey {
     }
 }
 
-/// The keys of all callers, up to [`MAX_KEYS`] of each id at a time, to be replaced as a whole while requests are in flight.
+/// The keys of all callers, up to [`MAX_KEYS`] of each id, to be replaced as a whole while requests are in flight.
 ///
 /// Clones share the ring: keep one to [`replace`](Self::replace) what the layer uses. Validity is judged by the layer's
-/// clock. A response is signed with the secret that verified its request; to sign a request, take the
-/// [`signing_key`](Self::signing_key). An empty ring accepts nobody.
+/// clock. A response is signed with the secret that verified its request. An empty ring accepts nobody.
+///
+/// In a [client layer](crate::HmacClientLayer) a ring of one id signs with its [`signing_key`](Self::signing_key), and accepts
+/// answers under the key of their request. Give a new secret to the servers first, then to the clients.
 ///
 /// ```
 /// use tower_hmac::{HmacLayer, Key, KeyRing, RingKey, Scheme};

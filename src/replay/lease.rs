@@ -23,7 +23,8 @@ use crate::key::KeyId;
 /// cancelled, or the service fails without an answer, the lease runs out, and a repetition is accepted from then on.
 ///
 /// A service that takes longer than its lease may get the same message a second time while it works on the first: make
-/// the lease longer than the service's own timeout, and the service fit for repetitions.
+/// the lease longer than the service's own timeout, and the service fit for repetitions. A copy that comes while the first
+/// is in work is refused as a replay: whoever answers replays with success tells the sender that all is well before it is.
 ///
 /// ```
 /// use std::time::Duration;

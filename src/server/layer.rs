@@ -25,6 +25,9 @@ use crate::scheme::{Scheme, Target};
 /// Clones share their replay guard and their budget. Two clones of one layer on one request refuse it: the second
 /// sees a spent nonce.
 ///
+/// A signed response belongs to one request: without a `cache-control` it gets `no-store, no-transform`. What changes bytes,
+/// such as compression of responses and decompression of requests, belongs below this layer.
+///
 /// The service is made ready only after a request was verified, so a limit (`ConcurrencyLimit`) below is not held by
 /// strangers or slow uploads. `LoadShed` sheds only if its limit is on the same side of this layer.
 ///

@@ -10,7 +10,7 @@ use crate::scheme::{Encoding, Field, Part, Scheme, TimeFormat};
 ///
 /// The window is 600 s in both directions, as Box advises.
 ///
-/// The replay guard is off unless it is set: the provider sends the same bytes again when an answer was lost.
+/// The replay guard is off unless it is set: a delivery that got no answer comes again, and may be signed anew.
 /// [`delivery_id`](crate::Verified::delivery_id) is `box-delivery-id`. It is not signed.
 ///
 /// ```

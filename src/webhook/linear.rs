@@ -11,7 +11,7 @@ use crate::scheme::{Field, Part, Scheme};
 ///
 /// The window is 60 s in both directions.
 ///
-/// The replay guard is off unless it is set: the provider sends the same bytes again when an answer was lost.
+/// The replay guard is off unless it is set: a delivery that got no answer comes again, and may be signed anew.
 /// [`delivery_id`](crate::Verified::delivery_id) is `linear-delivery`. It is not signed.
 ///
 /// ```

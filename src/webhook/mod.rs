@@ -17,16 +17,21 @@
 //! # }
 //! ```
 //!
-//! A format without a nonce has no replay guard unless it is given one. A provider that got no answer sends the same bytes
-//! again, and takes a refusal for one more failure, so tell it that it was heard:
+//! A delivery comes again when it got no good answer. What a provider signs anew for each attempt, as Stripe does, is a new
+//! message: act once for each event by the sender's name for it, [`delivery_id`](crate::Verified::delivery_id) or one in
+//! the body. The same bytes are known to a replay guard, which a format without a nonce has only if it is given one.
+//! [`AtLeastOnce`](crate::replay::AtLeastOnce) accepts them again when the handler failed. A provider takes a refusal for one
+//! more failure, so tell it that it was heard:
 //!
 //! ```
-//! use tower_hmac::replay::MemoryReplayGuard;
+//! use std::time::Duration;
+//! use tower_hmac::replay::{AtLeastOnce, MemoryReplayGuard};
 //! use tower_hmac::{HmacLayer, Key, Refusal, RejectionKind, webhook};
 //!
 //! # fn main() -> Result<(), tower_hmac::ConfigError> {
-//! let layer = HmacLayer::new(webhook::stripe(), Key::from_text("stripe", "whsec_…")?)?
-//!     .replay_guard(MemoryReplayGuard::new())
+//! let guard = AtLeastOnce::new(MemoryReplayGuard::new(), Duration::from_secs(30))?;
+//! let layer = HmacLayer::new(webhook::github(), Key::from_text("github", "It's a Secret to Everybody")?)?
+//!     .replay_guard(guard)
 //!     .render_refusals(|refusal: &Refusal<'_>| match refusal.kind() {
 //!         RejectionKind::Replay => http::Response::default(),
 //!         _ => refusal.standard(),
@@ -35,6 +40,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A copy that arrives while the first is still in work counts as a replay, too. Where a provider gives up waiting before
+//! the handler is done, let the handler store the event and answer at once.
 
 mod bitbucket;
 mod boxcom;

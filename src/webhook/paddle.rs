@@ -10,7 +10,7 @@ use crate::scheme::{Field, Part, Scheme, TimeFormat};
 /// The window is 5 s in both directions, as in Paddle's libraries; one of them takes any time in the future, and looks
 /// at the last `h1` alone.
 ///
-/// The replay guard is off unless it is set: the provider sends the same bytes again when an answer was lost. There is
+/// The replay guard is off unless it is set: a delivery that got no answer comes again, and may be signed anew. There is
 /// no delivery id: `event_id` stands in the body.
 ///
 /// ```

@@ -9,7 +9,7 @@ use crate::scheme::{Field, Part, Scheme, TimeFormat};
 /// The window is 300 s in both directions. Slack's libraries differ on times in the future, on spellings of the time and
 /// on repeated headers: all of these are refused here.
 ///
-/// The replay guard is off unless it is set: the provider sends the same bytes again when an answer was lost. There is
+/// The replay guard is off unless it is set: a delivery that got no answer comes again, and may be signed anew. There is
 /// no delivery id.
 ///
 /// ```

@@ -10,8 +10,8 @@ use crate::scheme::{Field, Part, Scheme, TimeFormat};
 /// The window is 300 s in both directions; Stripe's own libraries take any time in the future. A second header line, a
 /// second `t` and other spellings are refused, where some libraries take one of them.
 ///
-/// The replay guard is off unless it is set: the provider sends the same bytes again when an answer was lost. There is
-/// no delivery id: the event's `id` stands in the body.
+/// Stripe signs each attempt anew: to the replay guard, which is off unless it is set, a retry is another message. Act once
+/// for each event by its `id`, which stands in the body; there is no delivery id.
 ///
 /// ```
 /// use tower_hmac::{HmacLayer, Key, webhook};

@@ -14,7 +14,7 @@ use crate::scheme::{Encoding, Field, Part, Scheme, TimeFormat};
 /// The window is 300 s in both directions. An id with a dot is refused: it could be read in two ways. So is URL-safe
 /// base64, which some libraries take.
 ///
-/// The replay guard is off unless it is set: the provider sends the same bytes again when an answer was lost.
+/// The replay guard is off unless it is set: a delivery that got no answer comes again, and may be signed anew.
 /// [`delivery_id`](crate::Verified::delivery_id) is `svix-id`. It is signed, and the same in every attempt: what to
 /// remember in order to act once. A signer keeps the id that is there, or makes one.
 ///

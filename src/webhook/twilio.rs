@@ -28,8 +28,8 @@ const PARAMETERS: usize = 1000;
 /// auth token, as text; the key has to be for [`HmacSha1`](crate::Algorithm::HmacSha1).
 ///
 /// `origin` is scheme and authority of the public URL, as Twilio is told it, such as `https://example.com`. Twilio does
-/// not always sign the port: the URL is tried with its port and without, which takes two MACs for each key. Path and query
-/// are those of the request ([`Target`](crate::Target)).
+/// not always sign the port: the URL is tried with its port and without, which takes two MACs for each key, so that no more than
+/// two keys may be valid at a time. Path and query are those of the request ([`Target`](crate::Target)).
 ///
 /// Nothing separates the parameters: `a=bc` and `ab=c` are signed alike, and so are a parameter and a piece of the URL. Nor
 /// does the signature tell their order, how they are escaped, or whether one is repeated. A form of more than 1000

@@ -9,7 +9,7 @@ use crate::scheme::{Encoding, Field, Part, Scheme, TimeFormat};
 ///
 /// Zendesk names no window; here it is 300 s in both directions.
 ///
-/// The replay guard is off unless it is set: the provider sends the same bytes again when an answer was lost.
+/// The replay guard is off unless it is set: a delivery that got no answer comes again, and may be signed anew.
 /// [`delivery_id`](crate::Verified::delivery_id) is `x-zendesk-webhook-invocation-id`. It is not signed.
 ///
 /// ```

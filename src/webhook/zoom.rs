@@ -10,7 +10,7 @@ use crate::scheme::{Field, Part, Scheme, TimeFormat};
 /// Zoom names no window; here it is 300 s in both directions. The validation of a new endpoint
 /// (`endpoint.url_validation`) is signed like every event, and its answer is the handler's.
 ///
-/// The replay guard is off unless it is set: the provider sends the same bytes again when an answer was lost. There is
+/// The replay guard is off unless it is set: a delivery that got no answer comes again, and may be signed anew. There is
 /// no delivery id.
 ///
 /// ```
