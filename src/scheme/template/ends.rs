@@ -4,6 +4,9 @@ use super::field::Field;
 use super::format::Role;
 use super::part::Part;
 
+/// The byte of a literal that is nearest to a text.
+type Near = fn(&[u8]) -> Option<&u8>;
+
 /// A text that a sender chooses must not contain what separates it from its neighbours: two messages would be signed
 /// alike. On the side of the body that is a literal; on the other side it need be one only where the neighbour is chosen,
 /// too.
@@ -27,24 +30,23 @@ pub(super) fn ends(
             },
             _ => continue,
         };
-        let step = |from: usize, ahead: bool| if ahead { from.checked_add(1) } else { from.checked_sub(1) };
-        let at = |index: Option<usize>| parts.get(index?);
-        let first = |text: &[u8], ahead: bool| if ahead { text.first().copied() } else { text.last().copied() };
-        for (ahead, of_the_body) in [(index < body, true), (index >= body, false)] {
-            let next = step(index, ahead);
-            match at(next) {
+        let after: Vec<&Part> = parts.iter().skip(index.saturating_add(1)).collect();
+        let before: Vec<&Part> = parts.iter().take(index).rev().collect();
+        let (first, last): (Near, Near) = (<[u8]>::first, <[u8]>::last);
+        for (neighbours, nearest, of_the_body) in [(after, first, index < body), (before, last, index >= body)] {
+            match neighbours.as_slice() {
                 // It is all that is left.
-                None => {}
-                Some(Part::Literal(text)) if !text.is_empty() => {
-                    let chosen = || at(next.and_then(|next| step(next, ahead))).is_some_and(Part::is_chosen);
+                [] => {}
+                [Part::Literal(text), beyond @ ..] if !text.is_empty() => {
+                    let chosen = beyond.first().is_some_and(|part| part.is_chosen());
                     // No method, target or header holds a line feed or a NUL.
-                    let end = first(text, ahead).filter(|end| of_the_body || (chosen() && !matches!(end, b'\n' | 0)));
-                    ends.extend(end.map(|end| (role, end)));
+                    let end = nearest(text).filter(|end| of_the_body || (chosen && !matches!(end, b'\n' | 0)));
+                    ends.extend(end.map(|end| (role, *end)));
                 }
-                Some(next) if !of_the_body && !next.is_chosen() => {}
+                [next, ..] if !of_the_body && !next.is_chosen() => {}
                 // Whoever has two names for one key may be taken for either.
-                Some(_) if ambiguous || role == Role::KeyId => {}
-                Some(_) => {
+                [..] if ambiguous || role == Role::KeyId => {}
+                [..] => {
                     return Err(format!(
                         "nothing separates the {} from its neighbour, so a captured message can be cut in another way: \
                          put a literal there, or say so with allow_ambiguous_message",
