@@ -188,3 +188,29 @@ fn a_scheme_without_ids_gets_the_keys_of_the_only_one() {
     assert!(!found(KeyRing::new([ring_key(1), numbered("other", 2).0.into()]).unwrap()));
     assert!(!found(KeyRing::new([]).unwrap()));
 }
+
+/// What the service learns of the caller.
+async fn tenant(ring: &KeyRing, number: u8) -> Option<Option<u32>> {
+    let told = Arc::new(std::sync::Mutex::new(None));
+    let tell = Arc::clone(&told);
+    let service = tower::service_fn(move |request: http::Request<tower_hmac::HmacBody<Script>>| {
+        let who = request.extensions().get::<tower_hmac::Verified>().unwrap();
+        *tell.lock().unwrap() = Some(who.data::<u32>().copied());
+        async { Ok::<_, std::convert::Infallible>(http::Response::new(Script::new([]))) }
+    });
+    layer(ring).layer(service).oneshot(wire(number).request(Script::new([]))).await.unwrap();
+    let told = told.lock().unwrap();
+    *told
+}
+
+#[tokio::test]
+async fn the_first_valid_key_with_data_gives_it_whichever_signed() {
+    let over = || ring_key(1).not_after(NOW - 1).with_data(1_u32);
+    let ring = KeyRing::new([over(), ring_key(2), ring_key(3).with_data(3_u32), ring_key(4).with_data(4_u32)]).unwrap();
+    for number in [2, 3, 4] {
+        assert_eq!(tenant(&ring, number).await, Some(Some(3)), "{number}");
+    }
+    assert_eq!(tenant(&ring, 1).await, None);
+    ring.replace([ring_key(2), over()]).unwrap();
+    assert_eq!(tenant(&ring, 2).await, Some(None));
+}

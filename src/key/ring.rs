@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Key, KeyQuery, KeyStore, Keys, Lookup, MAX_KEYS};
+use super::{Data, Key, KeyQuery, KeyStore, Keys, Lookup, MAX_KEYS};
 use crate::error::{ConfigError, Mistake};
 
 /// A key and when it is accepted: from the first to the last second, both included.
@@ -14,16 +14,17 @@ use crate::error::{ConfigError, Mistake};
 ///
 /// # fn main() -> Result<(), tower_hmac::ConfigError> {
 /// let (key, _) = Key::generate("svc-a")?;
-/// let key = RingKey::from(key).not_before(1_795_300_000).not_after(1_795_400_000);
+/// let key = RingKey::from(key).not_before(1_795_300_000).not_after(1_795_400_000).with_data("partner 7");
 /// # let _ = key;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RingKey {
     key: Key,
     not_before: u64,
     not_after: u64,
+    data: Option<Data>,
 }
 
 impl RingKey {
@@ -39,6 +40,13 @@ impl RingKey {
         Self { not_after: second, ..self }
     }
 
+    /// Adds data (tenant, account) that [`Verified::data`](crate::Verified::data) hands to the service. Of several keys of
+    /// one id that are valid, the first that has data gives it, whichever signed.
+    #[must_use]
+    pub fn with_data<T: Send + Sync + 'static>(self, data: T) -> Self {
+        Self { data: Some(Arc::new(data)), ..self }
+    }
+
     fn is_bounded(&self) -> bool {
         self.not_before > 0 || self.not_after < u64::MAX
     }
@@ -50,7 +58,13 @@ impl RingKey {
 
 impl From<Key> for RingKey {
     fn from(key: Key) -> Self {
-        Self { key, not_before: 0, not_after: u64::MAX }
+        Self { key, not_before: 0, not_after: u64::MAX, data: None }
+    }
+}
+
+impl fmt::Debug for RingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RingKey({:?}, from {} to {})", self.key, self.not_before, self.not_after)
     }
 }
 
@@ -158,7 +172,10 @@ impl KeyStore for KeyRing {
             false => Some(0),
         };
         match now {
-            Some(now) => Keys::valid(keys.iter().filter(|key| key.is_valid(now)).map(|key| &key.key)).into(),
+            Some(now) => {
+                let valid = || keys.iter().filter(|key| key.is_valid(now));
+                Keys::valid(valid().map(|key| &key.key), valid().find_map(|key| key.data.as_ref())).into()
+            }
             None => Lookup::Ready(Err("the clock that says which keys are valid has failed".into())),
         }
     }

@@ -115,10 +115,10 @@ impl Keys {
     }
 
     /// Of at most [`MAX_KEYS`], the rest is dropped; `None` of none.
-    pub(super) fn valid<'k>(keys: impl Iterator<Item = &'k Key>) -> Option<Self> {
+    pub(super) fn valid<'k>(keys: impl Iterator<Item = &'k Key>, data: Option<&Data>) -> Option<Self> {
         let mut all = keys.cloned();
         let keys = std::array::from_fn(|_| all.next());
-        keys.iter().any(Option::is_some).then_some(Self { keys, data: None })
+        keys.iter().any(Option::is_some).then(|| Self { keys, data: data.cloned() })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Key> {
