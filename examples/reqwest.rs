@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body::Body;
 use reqwest::redirect::Policy;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 use tower_hmac::{HmacBody, HmacClient, HmacClientLayer, Key, Scheme};
@@ -19,7 +19,10 @@ use tower_hmac::{HmacBody, HmacClient, HmacClientLayer, Key, Scheme};
 #[derive(Clone)]
 pub struct Reqwest(pub reqwest::Client);
 
-impl Service<http::Request<HmacBody<Full<Bytes>>>> for Reqwest {
+impl<B> Service<http::Request<HmacBody<B>>> for Reqwest
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static,
+{
     type Response = http::Response<reqwest::Body>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
@@ -28,7 +31,7 @@ impl Service<http::Request<HmacBody<Full<Bytes>>>> for Reqwest {
         self.0.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: http::Request<HmacBody<Full<Bytes>>>) -> Self::Future {
+    fn call(&mut self, request: http::Request<HmacBody<B>>) -> Self::Future {
         let signed = request.uri().to_string();
         let request = reqwest::Request::try_from(request.map(reqwest::Body::wrap));
         // reqwest brings addresses into its own form: `/a/../b` becomes `/b`. What was signed must be what is sent.
@@ -53,10 +56,11 @@ pub fn client(key: Key) -> Result<HmacClient<Reqwest>, BoxError> {
 async fn main() -> Result<(), BoxError> {
     let key = Key::from_hex("svc-a", &env::var("KEY_HEX")?)?;
     let url = env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:3000/echo".into());
-    let request =
-        http::Request::post(url).header("content-type", "application/json").body(Full::from("{\"amount\":10}"))?;
-    let response = client(key)?.oneshot(request).await?;
-    let (status, body) = (response.status(), response.into_body().collect().await?.to_bytes());
-    println!("{status}, verified: {}", body.escape_ascii());
+    let client = client(key)?;
+    // As reqwest builds it, with all of its conveniences; a request of `http` will do as well.
+    let request = client.get_ref().0.post(url).header("content-type", "application/json").body("{\"amount\":10}");
+    let response = client.oneshot(http::Request::<reqwest::Body>::try_from(request.build()?)?).await?;
+    let response = reqwest::Response::from(response.map(reqwest::Body::wrap));
+    println!("{}, verified: {}", response.status(), response.bytes().await?.escape_ascii());
     Ok(())
 }

@@ -57,7 +57,9 @@ pub enum ClientErrorKind {
 impl fmt::Display for ClientErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoKey => "there is no one key for this request or its host: it was not sent",
+            Self::NoKey => {
+                "there is no key for this request or its host, or a ring holds keys of several ids: it was not sent"
+            }
             Self::KeysUnavailable => "the key store failed or returned a key that does not fit the scheme",
             Self::Unsignable => "the request cannot be signed: it was not sent",
             Self::Clock => "the clock cannot be trusted",
