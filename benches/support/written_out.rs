@@ -1,9 +1,11 @@
-//! What the native scheme asks of a server, written out in one function for one case: one key, one frame, nothing to
-//! configure, nothing that waits, no limit, no budget. No layer can do less.
+//! What the native scheme asks of a server and of a client, each written out in one function for one case: one key, one
+//! frame, nothing to configure, nothing that waits, no limit, no budget. No layer can do less.
+#![allow(dead_code, reason = "every bench uses its own part of this")]
 
 use std::convert::Infallible;
 use std::task::{Context, Poll, Waker};
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response};
@@ -12,9 +14,9 @@ use http_body_util::Full;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tower::Service;
-use tower_hmac::Key;
 use tower_hmac::clock::{Clock, ManualClock};
 use tower_hmac::replay::{Claimed, MemoryReplayGuard, ReplayClaim};
+use tower_hmac::{Key, KeyId};
 
 use crate::support::{Trivial, run};
 
@@ -27,9 +29,13 @@ pub struct WrittenOut {
     pub inner: Trivial,
 }
 
+/// What the caller would learn of the answer.
+#[derive(Clone)]
+struct Answered(KeyId);
+
 /// What the service would learn of the caller.
 #[derive(Clone)]
-struct Caller(#[expect(dead_code, reason = "the service would look at it")] std::sync::Arc<(Key, u64, String)>);
+struct Caller(std::sync::Arc<(Key, u64, String)>);
 
 impl WrittenOut {
     /// `None` is a refusal.
@@ -98,6 +104,70 @@ impl WrittenOut {
         cached.or_insert(HeaderValue::from_static("no-store, no-transform"));
         Some(Response::from_parts(head, Full::new(frame)))
     }
+}
+
+/// Signs a request, sends it, and verifies the answer. `None` when anything is not right.
+pub fn call<S>(
+    key: &Key,
+    clock: &ManualClock,
+    service: &mut S,
+    request: Request<Full<Bytes>>,
+) -> Option<Response<Full<Bytes>>>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>>,
+{
+    let (mut head, body) = request.into_parts();
+    let (frame, hash) = read(body)?;
+    let (mut random, mut nonce) = ([0; 16], [0; 24]);
+    getrandom::fill(&mut random).ok()?;
+    let nonce = Base64UrlUnpadded::encode(&random, &mut nonce).ok()?;
+    let now = clock.now()?.to_string();
+    let field = Fields::walk(&head.headers)?;
+    let (mut digest, mut signature) = ([0; 64], [0; 64]);
+    let digest = hex(&hash, &mut digest);
+    let mut text = Text::default();
+    text.push(&[
+        "HMAC-SHA256-V1-REQUEST\n",
+        key.id().as_str(),
+        "\n",
+        &now,
+        "\n",
+        nonce,
+        "\n",
+        head.method.as_str(),
+        "\n",
+    ]);
+    text.push(&[head.uri.authority()?.as_str(), "\n", head.uri.path_and_query()?.as_str(), "\n"]);
+    text.push(&[field.content_type.unwrap_or_default(), "\n"]);
+    text.push(&[field.content_encoding.unwrap_or_default(), "\n", digest]);
+    let signature = hex(&text.tag(key), &mut signature);
+    let mut all = Bytes::from([&now, digest, "v1=", signature, nonce, key.id().as_str()].concat());
+    let mut value = |len: usize| HeaderValue::from_maybe_shared(all.split_to(len)).ok();
+    let field = HeaderName::from_static;
+    head.headers.insert(field("x-hmac-timestamp"), value(10)?);
+    head.headers.insert(field("x-hmac-content-sha256"), value(64)?);
+    head.headers.insert(field("x-hmac-signature"), value(67)?);
+    head.headers.insert(field("x-hmac-nonce"), value(22)?);
+    head.headers.insert(field("x-hmac-key-id"), value(key.id().as_str().len())?);
+
+    let response = run(service.call(Request::from_parts(head, Full::new(frame)))).ok()?;
+    let (mut head, body) = response.into_parts();
+    let field = Fields::walk(&head.headers)?;
+    let (time, answered, sent) = (field.time?, field.digest?, field.signature?.strip_prefix("v1=")?);
+    if time.len() != 10 || time.parse::<u64>().is_err() || !is_hex(answered) || !is_hex(sent) {
+        return None;
+    }
+    let mut text = Text::default();
+    text.push(&["HMAC-SHA256-V1-RESPONSE\n", key.id().as_str(), "\n", signature, "\n", time, "\n"]);
+    text.push(&[head.status.as_str(), "\n", field.content_type.unwrap_or_default(), "\n"]);
+    text.push(&[field.content_encoding.unwrap_or_default(), "\n\n", answered]);
+    let right = hex(&text.tag(key), &mut [0; 64]).as_bytes().ct_eq(sent.as_bytes());
+    let (frame, hash) = read(body)?;
+    if !bool::from(right) || hex(&hash, &mut [0; 64]) != answered {
+        return None;
+    }
+    head.extensions.insert(Answered(key.id().clone()));
+    Some(Response::from_parts(head, Full::new(frame)))
 }
 
 #[derive(Default)]
