@@ -131,7 +131,7 @@ fn begin(config: &Config, head: &mut Parts, found: Found) -> Result<SigningReque
         head.headers.entry(TE).or_insert(HeaderValue::from_static("trailers"));
     }
     let now = config.clock.now().ok_or(ClientErrorKind::Clock)?;
-    signer.target(config.target.clone()).begin(head, now).map_err(unsignable)
+    signer.target(config.target.clone()).begun(head, now).map_err(unsignable)
 }
 
 /// The time is taken, and the nonce made, only now, unless the scheme signs them before the body.

@@ -43,9 +43,14 @@ impl RequestSigner {
     ///
     /// See [`SignError`].
     pub fn begin(&self, head: &Parts, now: u64) -> Result<SigningRequest, SignError> {
+        self.clone().begun(head, now)
+    }
+
+    /// [`begin`](Self::begin) for one request.
+    pub(crate) fn begun(self, head: &Parts, now: u64) -> Result<SigningRequest, SignError> {
         let message = Message::request(head, &self.target).map_err(cannot)?;
         let signing = Signing::begin(self.scheme.protocol(), &self.key, &message, now)?;
-        Ok(SigningRequest { signer: self.clone(), signing })
+        Ok(SigningRequest { signer: self, signing })
     }
 
     /// Whether the body's MAC may follow this request.
