@@ -5,6 +5,7 @@ mod support;
 use http::{HeaderValue, Response, StatusCode, Version};
 use support::schemes::samples;
 use support::vectors;
+use tower_hmac::scheme::{Field, Part};
 use tower_hmac::verify::{RequestVerifier, ResponseVerifier};
 use tower_hmac::{RejectionKind, Scheme};
 
@@ -27,7 +28,7 @@ fn they_are_those_of_the_vectors_in_both_directions() {
 
 #[test]
 fn every_signature_is_made_of_one_of_them_and_of_no_other_body() {
-    let mut made = 0;
+    let (mut made, mut of_the_body) = (0, 0);
     for sample in samples() {
         let tag_of = |string: &Vec<u8>| {
             let mut mac = sample.key.mac();
@@ -42,10 +43,26 @@ fn every_signature_is_made_of_one_of_them_and_of_no_other_body() {
             && others != strings
         {
             assert!(others.iter().all(|string| tag_of(string) != sample.tag()), "{}", sample.name);
+            of_the_body += 1;
         }
         made += 1;
     }
-    assert!(made > 100, "{made}");
+    assert!(made > 100 && of_the_body > 100, "{made} {of_the_body}");
+}
+
+#[test]
+fn a_format_that_does_not_fit_the_body_hides_no_other() {
+    let asked = vectors::whole().into_iter().find(|asked| !asked.body.is_empty()).unwrap();
+    let mut head = asked.head(Version::HTTP_11).unwrap();
+    head.headers.insert("x-sig", HeaderValue::try_from("0".repeat(64)).unwrap());
+    head.headers.insert("x-key", head.headers["x-hmac-key-id"].clone());
+    let old = Scheme::builder("old").key_id(Field::header("x-key")).signature(Field::header("x-sig"));
+    let old = old.message([Part::Body]).build().unwrap();
+    let both = RequestVerifier::new(Scheme::any([asked.scheme(), old]).unwrap());
+    let native = asked.string_to_sign.clone().into_bytes();
+    assert_eq!(both.strings_to_sign(&head, &asked.body).unwrap(), [native, asked.body.clone()]);
+    // The digest in the head is that of another body.
+    assert_eq!(both.strings_to_sign(&head, b"another").unwrap(), [b"another".to_vec()]);
 }
 
 #[test]

@@ -26,8 +26,13 @@ pub(super) enum Admission {
     Head,
     /// The key store has not answered yet.
     Keys(Pin<Box<dyn Future<Output = Found> + Send>>),
-    /// The head is right, as far as it tells; the body is being read. It was to flow, but is there at once.
-    Body { verifying: VerifyingRequest, collector: Collector, streamed: Option<StreamedBody> },
+    /// The head is right, as far as it tells; the body is being read.
+    Body {
+        verifying: VerifyingRequest,
+        collector: Collector,
+        /// For a body that was to flow, and is there at once.
+        streamed: Option<StreamedBody>,
+    },
     /// The request is authentic. Nothing is left once the service has it, or if it was refused.
     Decided(Option<(Authentic, Load)>),
 }

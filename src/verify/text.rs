@@ -46,12 +46,22 @@ impl RequestVerifier {
     ///
     /// # Errors
     ///
-    /// Those of [`read`](Self::read), and [`Malformed`](RejectionKind::Malformed) when the body is not what the scheme
-    /// wants.
+    /// Those of [`read`](Self::read), and [`Malformed`](RejectionKind::Malformed) when there is no string, since the body is
+    /// not what the scheme wants.
     pub fn strings_to_sign(&self, head: &request::Parts, body: &[u8]) -> Result<Vec<Vec<u8>>, Rejection> {
         let Credentials { message, claims } = self.read(head)?;
-        let strings = claims.iter().map(|claim| string(self.scheme.protocol(), &message, claim, body));
-        Ok(strings.collect::<Result<_, _>>()?)
+        let (mut strings, mut refused) = (Vec::new(), None);
+        for claim in claims.iter() {
+            // What one format cannot be made of may be right in another.
+            match string(self.scheme.protocol(), &message, claim, body) {
+                Ok(string) => strings.push(string),
+                Err(kind) => refused = Some(kind),
+            }
+        }
+        match refused {
+            Some(kind) if strings.is_empty() => Err(kind.into()),
+            _ => Ok(strings),
+        }
     }
 }
 
