@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use arrayvec::ArrayString;
 use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
 
 /// How bytes are spelt. Only the one canonical spelling is accepted.
@@ -26,7 +25,7 @@ impl Encoding {
             Self::Base64 => Base64::encode(bytes, &mut text).ok(),
             Self::Base64Url => Base64UrlUnpadded::encode(bytes, &mut text).ok(),
         };
-        Spelt(spelt.and_then(|text| ArrayString::from(text).ok()).unwrap_or_default())
+        Spelt { len: spelt.map_or(0, str::len), text }
     }
 
     /// Whether a text is the spelling of `len` bytes (at most 64).
@@ -45,15 +44,18 @@ impl Encoding {
 
 /// Up to 64 bytes as text, without an allocation.
 #[derive(Clone, Copy)]
-pub(crate) struct Spelt(ArrayString<128>);
+pub(crate) struct Spelt {
+    text: [u8; 128],
+    len: usize,
+}
 
 impl Spelt {
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.text.get(..self.len).unwrap_or_default()
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 

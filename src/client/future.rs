@@ -77,10 +77,11 @@ where
         let mut this = self.project();
         loop {
             let outcome = match this.state.as_mut().project() {
-                StateProj::Sending { service, sending } => match ready!(sending.poll(this.config, cx)) {
-                    Ok((request, exchange)) => {
-                        let Some(mut service) = service.take() else { return Poll::Pending };
-                        let future = service.call(request);
+                StateProj::Sending { service, mut sending } => match ready!(sending.as_mut().poll(this.config, cx)) {
+                    Ok((body, exchange)) => {
+                        let Some(service) = service else { return Poll::Pending };
+                        let Some(head) = sending.head() else { return Poll::Pending };
+                        let future = service.call(Request::from_parts(head, body));
                         this.state.set(State::Calling { future, exchange: Some(exchange) });
                         continue;
                     }

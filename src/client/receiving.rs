@@ -90,10 +90,13 @@ where
     if passes(config, &head) {
         return Ok(Plan::Release(Response::from_parts(head, HmacBody::passed(body))));
     }
-    let checked = match check(config, &head, exchange) {
+    let mut checked = match config.verifier.check(&head, exchange) {
         Ok(checked) => checked,
-        Err(error) => return Ok(Plan::Refuse(Excerpt::new(config, error, head, body))),
+        Err(error) => return Ok(Plan::Refuse(Excerpt::new(config, error.into(), head, body))),
     };
+    if let Err(error) = fresh(config, &checked) {
+        return Ok(Plan::Refuse(Excerpt::new(config, error, head, body)));
+    }
     config.scheme.conceal(&mut head.headers);
     let proof = VerifiedResponse { key_id: exchange.key_id().clone(), timestamp: checked.timestamp() };
     if checked.is_bodiless() {
@@ -106,7 +109,6 @@ where
             Err(rejection) => Err(ClientError::from(rejection).with_response(head, Bytes::new())),
         };
     }
-    let mut checked = checked;
     let declared = declared_length(&head.headers, &body);
     let ended = body.is_end_stream() || declared == Some(0);
     if !ended && config.streams_responses.as_ref().is_some_and(|predicate| predicate(&head)) {
@@ -139,14 +141,11 @@ fn passes(config: &Config, head: &Parts) -> bool {
     }
 }
 
-fn check(config: &Config, head: &Parts, exchange: &Exchange) -> Result<VerifyingResponse, ClientError> {
-    let checked = config.verifier.check(head, exchange)?;
-    if let Some(tolerance) = config.tolerance {
-        let now = config.clock.now().ok_or(ClientErrorKind::Clock)?;
-        let time = checked.timestamp().ok_or(ClientErrorKind::Stale)?;
-        tolerance.check(time, now).map_err(Rejection::from)?;
-    }
-    Ok(checked)
+fn fresh(config: &Config, checked: &VerifyingResponse) -> Result<(), ClientError> {
+    let Some(tolerance) = config.tolerance else { return Ok(()) };
+    let now = config.clock.now().ok_or(ClientErrorKind::Clock)?;
+    let time = checked.timestamp().ok_or(ClientErrorKind::Stale)?;
+    Ok(tolerance.check(time, now).map_err(Rejection::from)?)
 }
 
 impl<RB> Receiving<RB>

@@ -17,14 +17,14 @@ use super::hosts::drop_default_port;
 use crate::answer::Answer;
 use crate::body::{BodyError, Collector, Fault, Gather, Gathered, HmacBody, Source};
 use crate::error::{BoxError, SignError};
-use crate::key::{KeyQuery, Keys};
+use crate::key::{Key, KeyQuery, Keys};
 use crate::scheme::Exchange;
-use crate::sign::{RequestSigner, SigningRequest};
+use crate::sign::{RequestSigning, Signing};
 
 type Found = Result<Option<Keys>, BoxError>;
 
-/// A signed request, and what its response is bound to.
-pub(super) type Signed<B> = (Request<HmacBody<B>>, Exchange);
+/// The body of a request whose head is signed, and what its response is bound to.
+type Signed<B> = (HmacBody<B>, Exchange);
 
 pin_project! {
     /// A request that is being signed.
@@ -42,11 +42,9 @@ enum Step<B> {
     /// The key store has not answered yet.
     Keys(Pin<Box<dyn Future<Output = Found> + Send>>),
     /// The key is known; the body is being read.
-    Body(SigningRequest, Collector),
+    Body(Key, Signing, Collector),
     /// The key is known; the body is read as far as it is there.
-    Gather(SigningRequest, Gather<B>),
-    /// Signed, or given up.
-    Done,
+    Gather(Key, Signing, Gather<B>),
 }
 
 impl<B> Sending<B>
@@ -55,9 +53,13 @@ where
     B::Error: Into<BoxError>,
 {
     pub(super) fn new(request: Request<B>) -> Self {
-        let (mut head, body) = request.into_parts();
-        drop_default_port(&mut head);
+        let (head, body) = request.into_parts();
         Self { head: Some(head), source: Source::new(body), step: Step::Head }
+    }
+
+    /// The head of the signed request, once.
+    pub(super) fn head(self: Pin<&mut Self>) -> Option<Parts> {
+        self.project().head.take()
     }
 
     pub(super) fn poll(
@@ -69,7 +71,8 @@ where
         loop {
             let found = match this.step {
                 Step::Head => {
-                    let Some(head) = this.head.as_ref() else { return Poll::Pending };
+                    let Some(head) = this.head.as_mut() else { return Poll::Pending };
+                    drop_default_port(head);
                     match config.keys.lookup(&KeyQuery::new(None, head).with_clock(&*config.clock)) {
                         Answer::Ready(found) => found,
                         Answer::Later(found) => {
@@ -79,100 +82,99 @@ where
                     }
                 }
                 Step::Keys(found) => ready!(found.as_mut().poll(cx)),
-                Step::Body(signing, collector) => {
+                Step::Body(key, signing, collector) => {
                     let Some(body) = this.source.as_mut().pinned() else { return Poll::Pending };
                     let take = &mut |frame: &Bytes, step: &[u8]| signing.take(step, |step| frame.slice_ref(step));
                     let read = ready!(collector.poll(body, cx, &*config.clock, take));
-                    let Some(mut head) = this.head.take() else { return Poll::Pending };
-                    let signed = read.map_err(fault).and_then(|frames| {
-                        if frames.has_trailers() {
-                            return Err(ClientErrorKind::RequestTrailers.into());
-                        }
-                        let exchange = finish(config, &mut head, signing)?;
-                        Ok((Request::from_parts(head, HmacBody::buffered(frames)), exchange))
-                    });
-                    *this.step = Step::Done;
-                    return Poll::Ready(signed);
+                    let Some(head) = this.head.as_mut() else { return Poll::Pending };
+                    let frames = read.map_err(fault)?;
+                    if frames.has_trailers() {
+                        return Poll::Ready(Err(ClientErrorKind::RequestTrailers.into()));
+                    }
+                    let exchange = finish(config, head, key, signing)?;
+                    return Poll::Ready(Ok((HmacBody::buffered(frames), exchange)));
                 }
-                Step::Gather(signing, gather) => {
+                Step::Gather(key, signing, gather) => {
                     let gathered = ready!(gather.poll(cx));
-                    let Some(head) = this.head.take() else { return Poll::Pending };
+                    let Some(head) = this.head.as_mut() else { return Poll::Pending };
                     let broken = |error: BodyError| ClientError::caused(ClientErrorKind::RequestBody, error.into());
-                    let signed = gathered.map_err(broken).and_then(|body| send(config, head, signing, body));
-                    *this.step = Step::Done;
-                    return Poll::Ready(signed);
+                    return Poll::Ready(send(config, head, key, signing, gathered.map_err(broken)?));
                 }
-                // A future that has ended does nothing.
-                Step::Done => return Poll::Pending,
             };
             let Some(head) = this.head.as_mut() else { return Poll::Pending };
-            let signing = begin(config, head, found)?;
+            let key = choose(config, found)?;
             let Some(body) = this.source.as_ref().get() else { return Poll::Pending };
-            if flows(config, head, body, &signing) {
+            let signing = begin(config, head, &key)?;
+            *this.step = if flows(config, head, body, &key) {
                 let Some(body) = this.source.as_mut().take() else { return Poll::Pending };
-                *this.step = Step::Gather(signing, Gather::new(body, &config.budget));
-                continue;
-            }
-            let collector = Collector::new(body, config.request, &config.budget);
-            *this.step = Step::Body(signing, collector.map_err(fault)?);
+                Step::Gather(key, signing, Gather::new(body, &config.budget))
+            } else {
+                Step::Body(key, signing, Collector::new(body, config.request, &config.budget).map_err(fault)?)
+            };
         }
     }
 }
 
-fn begin(config: &Config, head: &mut Parts, found: Found) -> Result<SigningRequest, ClientError> {
+/// Of several keys the first signs: the others are there to be accepted.
+fn choose(config: &Config, found: Found) -> Result<Key, ClientError> {
     let unavailable = |error| ClientError::caused(ClientErrorKind::KeysUnavailable, error);
-    let keys = found.map_err(unavailable)?;
-    // Of several the first signs: the others are there to be accepted.
-    let key = keys.as_ref().and_then(|keys| keys.iter().next()).ok_or(ClientErrorKind::NoKey)?;
-    let signer = RequestSigner::new(config.scheme.clone(), key.clone()).map_err(|error| unavailable(error.into()))?;
-    config.scheme.protocol().strip_request(&mut head.headers);
+    let key = found.map_err(unavailable)?.and_then(Keys::into_first).ok_or(ClientErrorKind::NoKey)?;
+    config.scheme.fits(&key).map_err(|error| unavailable(error.into()))?;
+    Ok(key)
+}
+
+fn with<'s>(config: &'s Config, key: &'s Key) -> RequestSigning<'s> {
+    RequestSigning { scheme: &config.scheme, key, target: &config.target }
+}
+
+fn begin(config: &Config, head: &mut Parts, key: &Key) -> Result<Signing, ClientError> {
     if config.streams_responses.is_some() {
         // Servers for HTTP/1.1 sign a long answer at its end only for whoever says this.
         head.headers.entry(TE).or_insert(HeaderValue::from_static("trailers"));
     }
     let now = config.clock.now().ok_or(ClientErrorKind::Clock)?;
-    signer.target(config.target.clone()).begun(head, now).map_err(unsignable)
+    with(config, key).open(head, now).map_err(unsignable)
 }
 
 /// The time is taken, and the nonce made, only now, unless the scheme signs them before the body.
-fn finish(config: &Config, head: &mut Parts, signing: &mut SigningRequest) -> Result<Exchange, ClientError> {
+fn finish(config: &Config, head: &mut Parts, key: &Key, signing: &mut Signing) -> Result<Exchange, ClientError> {
     signing.redate(config.clock.now().ok_or(ClientErrorKind::Clock)?);
-    signing.end(head).map_err(unsignable)
+    with(config, key).seal(signing, head).map_err(unsignable)
 }
 
 /// Whether the MAC of the body may follow it.
-fn flows(config: &Config, head: &Parts, body: &impl Body, signing: &SigningRequest) -> bool {
+fn flows(config: &Config, head: &Parts, body: &impl Body, key: &Key) -> bool {
     let chosen = config.streams_requests.as_ref().is_some_and(|predicate| predicate(head));
     let long = !body.is_end_stream() && body.size_hint().exact().is_none_or(|length| length > config.request.size);
     let now = || config.clock.now();
-    chosen && long && now().is_some_and(|now| signing.signer().can_announce(head, now))
+    chosen && long && now().is_some_and(|now| with(config, key).can_announce(head, now))
 }
 
 /// A body that was read as far as it was there.
 fn send<B>(
     config: &Config,
-    mut head: Parts,
-    signing: &mut SigningRequest,
+    head: &mut Parts,
+    key: &Key,
+    signing: &mut Signing,
     body: Gathered<B>,
 ) -> Result<Signed<B>, ClientError>
 where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let (exchange, body) = match body {
+    match body {
         Gathered::Whole(hashed, frames) => {
             signing.hashed(hashed);
-            (finish(config, &mut head, signing)?, HmacBody::buffered(frames))
+            Ok((HmacBody::buffered(frames), finish(config, head, key, signing)?))
         }
         Gathered::Part(hashed, part) => {
             let now = config.clock.now().ok_or(ClientErrorKind::Clock)?;
-            let (exchange, ending) = signing.signer().announce(&mut head, now, hashed).map_err(unsignable)?;
+            let (ending, exchange) = with(config, key).announce(head, now, hashed).map_err(unsignable)?;
             let announced = (head.version < Version::HTTP_2).then_some(&head.headers);
             let body = part.sign(ending, announced);
-            (exchange, body.map_err(|error| ClientError::caused(ClientErrorKind::Unsignable, error.into()))?)
+            Ok((body.map_err(|error| ClientError::caused(ClientErrorKind::Unsignable, error.into()))?, exchange))
         }
-    };
-    Ok((Request::from_parts(head, body), exchange))
+    }
 }
 
 fn unsignable(error: SignError) -> ClientError {

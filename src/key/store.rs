@@ -125,6 +125,10 @@ impl Keys {
         self.keys.iter().flatten()
     }
 
+    pub(crate) fn into_first(self) -> Option<Key> {
+        self.keys.into_iter().flatten().next()
+    }
+
     pub(crate) fn data(&self) -> Option<&Data> {
         self.data.as_ref()
     }

@@ -7,6 +7,7 @@ mod response;
 mod signing;
 mod whole;
 
+pub(crate) use self::request::RequestSigning;
 pub use self::request::{RequestSigner, SigningRequest};
 pub use self::response::{ResponseSigner, SigningResponse};
 pub(crate) use self::signing::Signing;

@@ -43,36 +43,53 @@ impl RequestSigner {
     ///
     /// See [`SignError`].
     pub fn begin(&self, head: &Parts, now: u64) -> Result<SigningRequest, SignError> {
-        self.clone().begun(head, now)
+        Ok(SigningRequest { signer: self.clone(), signing: self.with().open(head, now)? })
     }
 
-    /// [`begin`](Self::begin) for one request.
-    pub(crate) fn begun(self, head: &Parts, now: u64) -> Result<SigningRequest, SignError> {
-        let message = Message::request(head, &self.target).map_err(cannot)?;
-        let signing = Signing::begin(self.scheme.protocol(), &self.key, &message, now)?;
-        Ok(SigningRequest { signer: self, signing })
+    fn with(&self) -> RequestSigning<'_> {
+        RequestSigning { scheme: &self.scheme, key: &self.key, target: &self.target }
+    }
+}
+
+/// What one request is signed with.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestSigning<'s> {
+    pub(crate) scheme: &'s Scheme,
+    /// It fits the scheme.
+    pub(crate) key: &'s Key,
+    pub(crate) target: &'s Target,
+}
+
+impl<'s> RequestSigning<'s> {
+    pub(crate) fn open(self, head: &Parts, now: u64) -> Result<Signing, SignError> {
+        Signing::begin(self.scheme.protocol(), self.key, &self.message(head)?, now)
     }
 
     /// Whether the body's MAC may follow this request.
-    pub(crate) fn can_announce(&self, head: &Parts, now: u64) -> bool {
-        Message::request(head, &self.target).is_ok_and(|message| can_announce(&self.scheme, &self.key, &message, now))
+    pub(crate) fn can_announce(self, head: &Parts, now: u64) -> bool {
+        self.message(head).is_ok_and(|message| can_announce(self.scheme, self.key, &message, now))
     }
 
     /// Signs a head whose body's MAC will follow it; `body` is what has come of it already.
-    pub(crate) fn announce(&self, head: &mut Parts, now: u64, body: Hashed) -> Result<(Exchange, Ending), SignError> {
-        let (scheme, key) = (&self.scheme, &self.key);
-        let (ending, exchange) = Signing::announce(scheme, key, &mut Sent { signer: self, head }, now, body)?;
-        Ok((exchange, ending))
+    pub(crate) fn announce(self, head: &mut Parts, now: u64, body: Hashed) -> Result<(Ending, Exchange), SignError> {
+        Signing::announce(self.scheme, self.key, &mut Sent { with: self, head }, now, body)
     }
 
-    fn seal(&self, signing: &mut Signing, head: &mut Parts) -> Result<Exchange, SignError> {
-        signing.finish(self.scheme.protocol(), &self.key, &mut Sent { signer: self, head })
+    pub(crate) fn seal(self, signing: &mut Signing, head: &mut Parts) -> Result<Exchange, SignError> {
+        signing.finish(self.scheme.protocol(), self.key, &mut Sent { with: self, head })
+    }
+
+    fn message<'h>(self, head: &'h Parts) -> Result<Message<'h>, SignError>
+    where
+        's: 'h,
+    {
+        Message::request(head, self.target).map_err(cannot)
     }
 }
 
 /// The head of a request, on its way out.
 struct Sent<'h> {
-    signer: &'h RequestSigner,
+    with: RequestSigning<'h>,
     head: &'h mut Parts,
 }
 
@@ -80,16 +97,16 @@ impl Head for Sent<'_> {
     type Signed = Exchange;
 
     fn message(&self) -> Result<Message<'_>, SignError> {
-        Message::request(self.head, &self.signer.target).map_err(cannot)
+        self.with.message(self.head)
     }
 
     fn signed(&self, message: &Message<'_>, claim: &Claim<'_>, tag: &Tag) -> Exchange {
-        let RequestSigner { scheme, key, .. } = self.signer;
+        let RequestSigning { scheme, key, .. } = self.with;
         Exchange::new((key, tag), (key, tag), scheme.protocol().name_for(claim), message, claim, None)
     }
 
     fn parts_mut(&mut self) -> HeadMut<'_> {
-        self.signer.scheme.protocol().strip_request(&mut self.head.headers);
+        self.with.scheme.protocol().strip_request(&mut self.head.headers);
         HeadMut { headers: &mut self.head.headers, uri: Some(&mut self.head.uri) }
     }
 }
@@ -107,26 +124,7 @@ pub struct SigningRequest {
 impl SigningRequest {
     /// Feeds the next bytes of the body, after content encoding and before transfer encoding.
     pub fn update(&mut self, bytes: &[u8]) {
-        self.take(bytes, Bytes::copy_from_slice);
-    }
-
-    pub(crate) fn take(&mut self, bytes: &[u8], shared: impl FnOnce(&[u8]) -> Bytes) {
-        self.signing.take(bytes, shared);
-    }
-
-    /// The signer, to [`announce`](RequestSigner::announce) what this would have sealed.
-    pub(crate) fn signer(&self) -> &RequestSigner {
-        &self.signer
-    }
-
-    /// Instead of taking a body: it has been hashed already.
-    pub(crate) fn hashed(&mut self, body: Hashed) {
-        self.signing.hashed(body);
-    }
-
-    /// As late as the scheme allows.
-    pub(crate) fn redate(&mut self, now: u64) {
-        self.signing.redate(now);
+        self.signing.take(bytes, Bytes::copy_from_slice);
     }
 
     /// Signs, and writes the headers. `head` is the head that it began with. What it returns verifies the response.
@@ -135,12 +133,7 @@ impl SigningRequest {
     ///
     /// See [`SignError`]. The head is then as it was.
     pub fn finish(mut self, head: &mut Parts) -> Result<Exchange, SignError> {
-        self.end(head)
-    }
-
-    /// In place: the state is large.
-    pub(crate) fn end(&mut self, head: &mut Parts) -> Result<Exchange, SignError> {
-        self.signer.seal(&mut self.signing, head)
+        self.signer.with().seal(&mut self.signing, head)
     }
 }
 

@@ -33,7 +33,7 @@ struct Begun {
 struct Dated {
     now: u64,
     time: Short,
-    nonce: Option<Short>,
+    nonce: Option<Spelt>,
 }
 
 impl Dated {
@@ -42,14 +42,14 @@ impl Dated {
         let nonce = message.is_request().then(|| {
             let mut random = [0; 16];
             getrandom::fill(&mut random).map_err(|_| SignError::NoRandomness)?;
-            Ok(Short::new(protocol.nonce_encoding().spell(&random).as_str()))
+            Ok(protocol.nonce_encoding().spell(&random))
         });
         let time = protocol.time(message).spell(now).ok_or(SignError::Clock)?;
         Ok(Self { now, time, nonce: nonce.transpose()? })
     }
 
     fn stamp<'s>(&'s self, key: &'s Key) -> Stamp<'s> {
-        let nonce = self.nonce.as_ref().map(Short::as_str).unwrap_or_default();
+        let nonce = self.nonce.as_ref().map(Spelt::as_str).unwrap_or_default();
         let timestamp = Timestamp { text: self.time.as_str(), seconds: Some(self.now) };
         Stamp { key_id: key.id().as_str(), timestamp, nonce, format: 0 }
     }
@@ -135,11 +135,11 @@ impl Signing {
     ) -> Result<H::Signed, SignError> {
         let message = head.message()?;
         let fresh;
-        let (dated, begun) = match &self.begun {
-            Some(begun) => (&begun.dated, Some(&begun.mac)),
+        let dated = match &self.begun {
+            Some(begun) => &begun.dated,
             None => {
                 fresh = Dated::new(protocol, &message, self.now)?;
-                (&fresh, None)
+                &fresh
             }
         };
         let digest = match self.entry {
@@ -147,15 +147,20 @@ impl Signing {
             _ => None,
         };
         let digest = digest.as_ref().map(Spelt::as_bytes);
-        let claim = Claim { digest, ..protocol.stamp(&message, &dated.stamp(key)).map_err(cannot)? };
-        let mac = match begun.cloned() {
-            Some(mut mac) => self.intake.end(|seen| protocol.feed_rest(&message, &claim, seen, &mut mac)).map(|()| mac),
-            None => protocol.start(key, &claim).and_then(|mut mac| {
-                protocol.feed_head(&message, &claim, &mut mac)?;
-                Ok(mac)
-            }),
+        let mut claim = protocol.stamp(&message, &dated.stamp(key)).map_err(cannot)?;
+        claim.digest = digest;
+        let tag = match &self.begun {
+            Some(begun) => {
+                let mut mac = begun.mac.clone();
+                self.intake.end(|seen| protocol.feed_rest(&message, &claim, seen, &mut mac)).map_err(cannot)?;
+                mac.finish()
+            }
+            None => {
+                let mut mac = protocol.start(key, &claim).map_err(cannot)?;
+                protocol.feed_head(&message, &claim, &mut mac).map_err(cannot)?;
+                mac.finish()
+            }
         };
-        let tag = mac.map_err(cannot)?.finish();
         let (signed, stamp) = (head.signed(&message, &claim, &tag), Stamp { format: claim.format, ..dated.stamp(key) });
         protocol.write(head.parts_mut(), &stamp, digest.unwrap_or_default(), &tag)?;
         Ok(signed)
@@ -183,7 +188,7 @@ pub(super) fn can_announce(scheme: &Scheme, key: &Key, message: &Message<'_>, no
     let digest = matches!(protocol.entry(message, None), Ok(Entry::Digest(_)));
     // What it says does not matter, only in which format.
     let claim = || {
-        let nonce = || Short::new(protocol.nonce_encoding().spell(&[0; 16]).as_str());
+        let nonce = || protocol.nonce_encoding().spell(&[0; 16]);
         let dated = Dated { now, time: protocol.time(message).spell(now)?, nonce: message.is_request().then(nonce) };
         protocol.stamp(message, &dated.stamp(key)).ok().and_then(|claim| protocol.trailer(&claim))
     };

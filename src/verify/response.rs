@@ -45,16 +45,16 @@ impl ResponseVerifier {
         if bodiless && entry == Entry::Trailer {
             return Err(RejectionKind::Malformed.into());
         }
-        let state = if entry.needs_body() {
-            let (scheme, exchange, intake) = (self.scheme.clone(), exchange.clone(), Intake::new(entry));
-            State::Open(Box::new(Open { intake, mac, scheme, exchange }))
-        } else {
-            let tag = mac.finish();
-            signs(protocol.encoding(claim), &tag, claim).then_some(()).ok_or(RejectionKind::BadMac)?;
-            State::Proven(BodyCheck::new(entry, &self.scheme, exchange.key(), claim, &tag)?)
-        };
         let timestamp = claim.timestamp.and_then(|time| time.seconds);
-        Ok(VerifyingResponse { state, bodiless, timestamp })
+        if entry.needs_body() {
+            let (scheme, exchange, intake) = (self.scheme.clone(), exchange.clone(), Intake::new(entry));
+            let state = State::Open(Box::new(Open { intake, mac, scheme, exchange }));
+            return Ok(VerifyingResponse { state, bodiless, timestamp });
+        }
+        let tag = mac.finish();
+        signs(protocol.encoding(claim), &tag, claim).then_some(()).ok_or(RejectionKind::BadMac)?;
+        let body = BodyCheck::new(entry, &self.scheme, exchange.key(), claim, &tag)?;
+        Ok(VerifyingResponse { state: State::Proven(body), bodiless, timestamp })
     }
 }
 
