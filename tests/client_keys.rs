@@ -14,8 +14,8 @@ use support::body::Script;
 use support::peer::{accept_under, answer};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_hmac::{
-    Algorithm, Answer, ClientErrorKind, HmacBody, HmacClientLayer, HostKeys, Key, KeyQuery, KeyStore, Keys, Lookup,
-    Scheme,
+    Algorithm, Answer, AsyncKeys, ClientErrorKind, HmacBody, HmacClientLayer, HostKeys, Key, KeyQuery, KeyRing,
+    KeyStore, Keys, Lookup, Scheme,
 };
 
 const OTHER_HEX: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
@@ -84,6 +84,28 @@ async fn a_key_bound_to_hosts_signs_for_no_other() {
     ] {
         assert_eq!(sent(keys.clone(), get(uri)).await, wanted, "{uri}");
     }
+}
+
+/// So a secret is replaced without a new client, and a host may ask a database.
+#[tokio::test]
+async fn a_host_may_have_any_store() {
+    let ring = KeyRing::new([support::key().into()]).unwrap();
+    let looked_up = AsyncKeys::new(|_| async { Ok(Some(Keys::from(other()))) });
+    let keys = HostKeys::new([
+        ("api.example.com", Arc::new(ring.clone()) as Arc<dyn KeyStore>),
+        ("partner.example.org", Arc::new(looked_up)),
+    ])
+    .unwrap();
+    assert_eq!(sent(keys.clone(), get("https://api.example.com/x")).await, pair("api.example.com", "svc-a"));
+    assert_eq!(sent(keys.clone(), get("https://partner.example.org/x")).await, pair("partner.example.org", "svc-b"));
+    ring.replace([other().into()]).unwrap();
+    assert_eq!(sent(keys.clone(), get("https://api.example.com/x")).await, pair("api.example.com", "svc-b"));
+    ring.replace([]).unwrap();
+    assert_eq!(sent(keys.clone(), get("https://api.example.com/x")).await, Err(ClientErrorKind::NoKey));
+    assert_eq!(sent(keys, get("https://evil.example.com/x")).await, Err(ClientErrorKind::NoKey));
+
+    let unfit = KeyRing::new([support::key().with_algorithm(Algorithm::HmacSha1).into()]).unwrap();
+    assert!(HmacClientLayer::new(Scheme::native(), HostKeys::new([("h", unfit)]).unwrap()).is_err());
 }
 
 /// The layers below may follow either.

@@ -18,7 +18,9 @@ use crate::scheme::Target;
 /// Keys that are bound to the hosts which may see their signatures.
 ///
 /// A request for any other host fails with [`NoKey`](crate::ClientErrorKind::NoKey): it is neither signed nor sent, so
-/// a redirect or a mistaken address leads nowhere.
+/// a redirect or a mistaken address leads nowhere. Instead of a key, a host may have any other store: a
+/// [`KeyRing`](crate::KeyRing) whose secret is replaced while requests are in flight, or an
+/// [`AsyncKeys`](crate::AsyncKeys). Where hosts have stores of several kinds, make each an `Arc<dyn KeyStore>`.
 ///
 /// ```
 /// use tower_hmac::{HmacClientLayer, HostKeys, Key, Scheme};
@@ -32,20 +34,20 @@ use crate::scheme::Target;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct HostKeys(Arc<HashMap<String, Key>>);
+pub struct HostKeys(Arc<HashMap<String, Box<dyn KeyStore>>>);
 
 impl HostKeys {
-    /// Binds each key to one authority: `host`, or `host:port` for a port that is not the scheme's own. Upper and
-    /// lower case are alike. One key may stand for several.
+    /// Binds each key, or store, to one authority: `host`, or `host:port` for a port that is not the scheme's own. Upper
+    /// and lower case are alike. One key may stand for several.
     ///
     /// # Errors
     ///
     /// When the list is empty, an authority stands in it twice, or a text is not an authority.
-    pub fn new<'a>(keys: impl IntoIterator<Item = (&'a str, Key)>) -> Result<Self, ConfigError> {
-        let mut all = HashMap::new();
-        for (authority, key) in keys {
+    pub fn new<'a, K: KeyStore>(keys: impl IntoIterator<Item = (&'a str, K)>) -> Result<Self, ConfigError> {
+        let mut all = HashMap::<_, Box<dyn KeyStore>>::new();
+        for (authority, keys) in keys {
             Target::fixed(authority)?;
-            if all.insert(authority.to_ascii_lowercase(), key).is_some() {
+            if all.insert(authority.to_ascii_lowercase(), Box::new(keys)).is_some() {
                 return Err(Mistake::AuthorityTwice(authority.to_owned()).into());
             }
         }
@@ -58,18 +60,20 @@ impl HostKeys {
 
 impl KeyStore for HostKeys {
     fn lookup(&self, query: &KeyQuery<'_>) -> Lookup {
-        let key = destination(query.head()).and_then(|authority| self.0.get(&*authority));
-        key.filter(|key| query.key_id().is_none_or(|id| id == key.id().as_str())).cloned().into()
+        match destination(query.head()).and_then(|authority| self.0.get(&*authority)) {
+            Some(keys) => keys.lookup(query),
+            None => None::<Key>.into(),
+        }
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&Key)) {
-        self.0.values().for_each(visit);
+        self.0.values().for_each(|keys| keys.visit(visit));
     }
 }
 
 impl fmt::Debug for HostKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.0.iter()).finish()
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
