@@ -1,5 +1,6 @@
 //! Remembering what a slow store answered.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,10 +18,10 @@ use crate::error::BoxError;
 /// A store in front of a slow one: what was answered is answered again until its time to live is over, so that a key
 /// that was revoked is accepted for so long at most.
 ///
-/// It goes by key id alone; do not put it in front of a store that also looks at the head. An unknown id is remembered
-/// as well, apart from the known ones, so that strangers displace nothing. For one id there is one look-up at a time, and
-/// at most 16 in all, of which four are left to ids that were known before; what would be one more is refused with status
-/// 503. A failure is not remembered.
+/// It goes by key id alone, and the store behind it sees nothing else: an empty head. Where the head decides, say
+/// [how](Self::by). An unknown id is remembered as well, apart from the known ones, so that strangers displace nothing.
+/// For one id there is one look-up at a time, and at most 16 in all, of which four are left to ids that were known
+/// before; what would be one more is refused with status 503. A failure is not remembered.
 ///
 /// The store's own `lookup` must return at once and leave the work to its future. Clones share what they remember.
 ///
@@ -43,8 +44,12 @@ pub struct CachingKeyStore {
     store: Arc<dyn KeyStore>,
     clock: Arc<dyn Clock>,
     life: Duration,
+    by: Option<Arc<Name>>,
     memory: Arc<Memory>,
 }
+
+/// What an answer is remembered under.
+type Name = dyn Fn(&KeyQuery<'_>) -> String + Send + Sync;
 
 struct Memory {
     known: Cache<Box<str>, (Duration, Keys)>,
@@ -71,7 +76,25 @@ impl CachingKeyStore {
     #[must_use]
     pub fn new(store: impl KeyStore, life: Duration) -> Self {
         let (store, clock) = (Arc::new(store), Arc::new(SystemClock::default()));
-        Self { store, clock, life, memory: Arc::new(Memory::new(10_000)) }
+        Self { store, clock, life, by: None, memory: Arc::new(Memory::new(10_000)) }
+    }
+
+    /// Sets the name that an answer is remembered under, for a store that looks at the head: one with a secret for each
+    /// path of a webhook endpoint, or for each host that is called. Whatever the store goes by must be in the name, the
+    /// key id too if there is one: requests of one name get the same keys. [`forget`](Self::forget) takes such a name.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_hmac::{Answer, CachingKeyStore, KeyQuery, Keys, Lookup};
+    ///
+    /// # async fn secret_of(_path: String) -> Result<Option<Keys>, Box<dyn std::error::Error + Send + Sync>> { Ok(None) }
+    /// let database = |query: &KeyQuery<'_>| -> Lookup { Answer::later(secret_of(query.head().uri.path().to_owned())) };
+    /// let keys = CachingKeyStore::new(database, Duration::from_secs(30)).by(|query| query.head().uri.path().to_owned());
+    /// keys.forget("/hooks/7");
+    /// ```
+    #[must_use]
+    pub fn by(self, name: impl Fn(&KeyQuery<'_>) -> String + Send + Sync + 'static) -> Self {
+        Self { by: Some(Arc::new(name)), ..self }
     }
 
     /// Sets how many known ids are remembered, and how many unknown ones. What was remembered is forgotten.
@@ -86,7 +109,7 @@ impl CachingKeyStore {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Forgets one id: the next request with it asks the store. A look-up that is under way may still be remembered.
+    /// Forgets one id, or [name](Self::by): the next request with it asks the store. A look-up that is under way may still be remembered.
     pub fn forget(&self, id: &str) {
         self.memory.known.remove(id);
         self.memory.unknown.remove(id);
@@ -133,10 +156,14 @@ fn wait(found: Shared<BoxFuture<'static, Found>>) -> Lookup {
 
 impl KeyStore for CachingKeyStore {
     fn lookup(&self, query: &KeyQuery<'_>) -> Lookup {
-        let id = query.key_id().unwrap_or_default();
-        match self.memory.recall(id, self.clock.elapsed()) {
+        // What is not in the name must not decide.
+        let (name, query) = match &self.by {
+            Some(by) => (Cow::Owned(by(query)), *query),
+            None => (Cow::Borrowed(query.key_id().unwrap_or_default()), query.without_head()),
+        };
+        match self.memory.recall(&name, self.clock.elapsed()) {
             Some(found) => found.into(),
-            None => self.start(id, query),
+            None => self.start(&name, &query),
         }
     }
 

@@ -37,6 +37,13 @@ impl<'a> KeyQuery<'a> {
         Self { clock: Some(clock), ..self }
     }
 
+    /// The same query, which says nothing of the request but the key id.
+    #[cfg(feature = "key-cache")]
+    pub(super) fn without_head(self) -> Self {
+        static NOTHING: LazyLock<Parts> = LazyLock::new(|| http::Request::new(()).into_parts().0);
+        Self { head: &NOTHING, ..self }
+    }
+
     /// The key id that the message names. `None` when the scheme has no key ids.
     #[must_use]
     pub fn key_id(&self) -> Option<&'a str> {
