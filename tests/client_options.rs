@@ -42,6 +42,22 @@ async fn unsigned_failures_pass_only_when_told_and_carry_no_proof() {
     );
 }
 
+/// Over gRPC a refusal has status 200. A peer's text is not for a log.
+#[tokio::test]
+async fn the_error_names_the_status_of_a_grpc_refusal() {
+    for (sent, shown) in [
+        (&["16"][..], "the response is not signed (status 200, grpc-status 16)"),
+        (&["16 or so"], "the response is not signed (status 200)"),
+        (&[], "the response is not signed (status 200)"),
+    ] {
+        let refused = through(client_layer(), move |_| {
+            let response = sent.iter().fold(Response::builder(), |head, value| head.header("grpc-status", *value));
+            response.body(Script::new([])).unwrap()
+        });
+        assert_eq!(refused.await.unwrap_err().to_string(), shown, "{sent:?}");
+    }
+}
+
 /// The proof of a layer below is none of the layer that does not verify.
 #[tokio::test]
 async fn a_proof_is_handed_on_by_nobody_else() {

@@ -60,7 +60,10 @@ async fn a_call_is_signed_and_served() {
     assert_eq!(check(server, lax, "payments").await.unwrap_err().code(), Code::Unauthenticated);
     // By default nothing unsigned is believed.
     let error = call(stranger(), "payments").await.unwrap_err();
-    assert_eq!((error.code(), error.message()), (Code::Unauthenticated, "the response is not signed (status 200)"));
+    assert_eq!(
+        (error.code(), error.message()),
+        (Code::Unauthenticated, "the response is not signed (status 200, grpc-status 16)")
+    );
 }
 
 type Change = fn(Frame<Bytes>) -> Frame<Bytes>;

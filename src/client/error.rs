@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 
 use bytes::Bytes;
-use http::Response;
 use http::response::Parts;
+use http::{HeaderMap, Response};
 
 use crate::error::BoxError;
 use crate::rejection::{Rejection, RejectionKind};
@@ -162,11 +162,18 @@ impl From<Rejection> for ClientError {
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.kind.fmt(f)?;
-        match &self.0.unverified {
-            Some(response) => write!(f, " (status {})", response.status().as_u16()),
-            None => Ok(()),
+        let Some(response) = &self.0.unverified else { return Ok(()) };
+        write!(f, " (status {}", response.status().as_u16())?;
+        if let Some(code) = grpc_status(response.headers()) {
+            write!(f, ", grpc-status {code}")?;
         }
+        f.write_str(")")
     }
+}
+
+/// What is refused over gRPC has status 200. As a number: a text could say anything.
+fn grpc_status(headers: &HeaderMap) -> Option<u8> {
+    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
 }
 
 /// Without headers and body, which may hold what a log must not show.
