@@ -8,11 +8,14 @@ mod example;
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::response::AppendHeaders;
 use axum::routing::post;
 use axum::{Extension, Router};
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -31,6 +34,9 @@ use tower_http::decompression::DecompressionLayer;
 const OTHER_KEY: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
 
 type Http = Client<HttpConnector, HmacBody<Full<Bytes>>>;
+
+/// What somebody does to a request after it was signed.
+type Change = fn(&mut Request<HmacBody<Full<Bytes>>>);
 
 fn http(two: bool) -> Http {
     Client::builder(TokioExecutor::new()).http2_only(two).build_http()
@@ -75,7 +81,7 @@ async fn what_is_sent_is_served_and_the_answer_is_verified() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_an_error_with_its_status() {
+async fn m_14_a_refusal_is_an_error_with_its_status() {
     let server = server().await;
     let strangers = [Key::from_hex("svc-b", support::KEY_HEX), Key::from_hex(support::KEY_ID, OTHER_KEY)];
     for key in strangers.map(Result::unwrap) {
@@ -126,6 +132,43 @@ async fn n_11_authority_and_path_arrive_as_they_were_signed() {
     }
 }
 
+/// A layer below the client's may add what nobody signs. What it does to the rest shows at the server.
+#[tokio::test]
+async fn n_11_what_a_layer_below_changes_is_refused() {
+    let served = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&served);
+    let handler = async move |body: Bytes| {
+        count.fetch_add(1, Ordering::SeqCst);
+        body
+    };
+    let hmac = HmacLayer::new(Scheme::native(), support::key()).unwrap();
+    let server = net::start_axum(Router::new().fallback(handler).layer(hmac)).await;
+    let ask = async |change: Change| {
+        let layer = HmacClientLayer::new(Scheme::native(), support::key()).unwrap();
+        let client = ServiceBuilder::new().layer(layer).map_request(move |mut request| {
+            change(&mut request);
+            request
+        });
+        whole(patient(client.service(http(false)).oneshot(echo(server, "{}"))).await).await
+    };
+    let harmless: Change = |request| drop(request.headers_mut().insert("user-agent", HeaderValue::from_static("me/1")));
+    assert_eq!(ask(harmless).await.unwrap(), "{}");
+    let changes: [Change; 6] = [
+        |request| drop(request.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"))),
+        |request| drop(request.headers_mut().remove("content-type").unwrap()),
+        |request| drop(request.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"))),
+        |request| *request.uri_mut() = request.uri().to_string().replace("echo", "Echo").parse().unwrap(),
+        |request| *request.uri_mut() = request.uri().to_string().replace("%2f", "%2F").parse().unwrap(),
+        |request| *request.method_mut() = Method::PUT,
+    ];
+    for (n, change) in changes.into_iter().enumerate() {
+        let error = ask(change).await.unwrap_err();
+        let status = error.unverified_response().unwrap().status();
+        assert_eq!((error.kind(), status.as_u16()), (ClientErrorKind::Unsigned, 401), "change {n}");
+    }
+    assert_eq!(served.load(Ordering::SeqCst), 1);
+}
+
 /// The head of a 101 is verified; what flows afterwards is not.
 #[tokio::test]
 async fn an_upgraded_connection_is_usable() {
@@ -163,10 +206,36 @@ async fn n_12_compressed_responses_are_verified_before_they_are_unpacked() {
         let request = Request::post(format!("http://{server}/text")).body(Full::<Bytes>::from("tower ")).unwrap();
         patient(client.clone().oneshot(request)).await
     };
-    let response = ask(net::start_axum(app(false)).await).await.unwrap();
+    let inside = net::start_axum(app(false)).await;
+    let response = ask(inside).await.unwrap();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, format!("svc-a {}", "tower ".repeat(1000)));
+    // Unpacked too early, it is not what was signed.
+    let below = ServiceBuilder::new().layer(HmacClientLayer::new(Scheme::native(), support::key()).unwrap());
+    let below = below.layer(DecompressionLayer::new()).service(http(false));
+    let request = Request::post(format!("http://{inside}/text")).body(Full::<Bytes>::from("tower ")).unwrap();
+    let error = patient(below.oneshot(request)).await.err().unwrap();
+    assert_eq!(error.kind(), ClientErrorKind::BadSignature);
     // M-13: packed after it was signed.
     let error = ask(net::start_axum(app(true)).await).await.err().unwrap();
     assert_eq!(error.kind(), ClientErrorKind::BadSignature);
+}
+
+/// Fields that a handler makes up reach nobody: those of the layer stand once, and are right.
+#[tokio::test]
+async fn m_12_fields_that_the_handler_sets_are_replaced() {
+    const FIELDS: [&str; 3] = ["x-hmac-signature", "x-hmac-timestamp", "x-hmac-content-sha256"];
+    let forging = async || {
+        let forged = FIELDS.map(|name| (name, "v1=00"));
+        (AppendHeaders(forged.into_iter().chain(forged)), "done")
+    };
+    let hmac = HmacLayer::new(Scheme::native(), support::key()).unwrap();
+    let server = net::start_axum(Router::new().fallback(forging).layer(hmac)).await;
+    for two in [false, true] {
+        let response = patient(client(support::key(), two).oneshot(echo(server, "{}"))).await.unwrap();
+        for name in FIELDS {
+            assert_eq!(response.headers().get_all(name).iter().count(), 1, "{name}");
+        }
+        assert_eq!(whole(Ok(response)).await.unwrap(), "done");
+    }
 }
