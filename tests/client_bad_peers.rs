@@ -14,6 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use support::bad_peer::{Honest, Play, Then, serve};
 use support::net::{self, patient};
+use support::peer::sign;
 use support::wire::Wire;
 use tower::timeout::Timeout;
 use tower::{Layer, ServiceExt};
@@ -50,11 +51,13 @@ async fn refused(script: impl Fn(&Wire) -> Play + Clone + Send + 'static) -> Cli
     error.kind()
 }
 
-/// The honest answer with its head changed after it was signed.
+/// The honest answer, which names its encoding, with its head changed after it was signed.
 fn changed(change: impl Fn(&mut Response<()>) + Clone + Send + 'static) -> impl Fn(&Wire) -> Play + Clone + Send {
     move |wire| {
         let honest = Honest::created(BODY);
         let mut head = honest.head(wire);
+        head.headers_mut().insert("content-encoding", HeaderValue::from_static("identity"));
+        sign(wire, &mut head, &honest.body);
         change(&mut head);
         Play::closing(honest.head_text(&head) + BODY)
     }
@@ -67,12 +70,17 @@ async fn the_honest_twin_is_accepted_in_every_framing() {
         let (head, got) = ask(start(move |wire| Play::closing(honest.bytes(wire))).await).await.unwrap();
         assert_eq!((head.status(), &got[..]), (StatusCode::CREATED, &body[..]));
     }
+    ask(start(changed(|_| ())).await).await.unwrap();
 }
 
 #[tokio::test]
 async fn n_01_unsigned() {
-    let bare = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
-    assert_eq!(refused(move |_| Play::closing(bare)).await, Unsigned);
+    for status in [200, 204, 301, 304, 401, 503] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let bare = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\nlocation: /\r\n\r\n{{}}");
+        let error = ask(start(move |_| Play::closing(bare.clone())).await).await.unwrap_err();
+        assert_eq!((error.kind(), error.unverified_response().unwrap().status()), (Unsigned, status));
+    }
     for name in ["x-hmac-signature", "x-hmac-timestamp", "x-hmac-content-sha256"] {
         assert_eq!(refused(changed(move |head| drop(head.headers_mut().remove(name).unwrap()))).await, Unsigned);
     }
@@ -95,20 +103,57 @@ async fn wrongly_signed_or_for_another_request() {
 }
 
 #[tokio::test]
-async fn m_02_status_or_location_changed_or_a_field_repeated() {
+async fn m_02_status_or_head_changed_or_a_field_repeated() {
     for status in [200, 202, 302, 403, 500] {
         let status = StatusCode::from_u16(status).unwrap();
         assert_eq!(refused(changed(move |head| *head.status_mut() = status)).await, BadSignature);
     }
-    let elsewhere = HeaderValue::from_static("https://evil.example.com/");
-    let redirected = changed(move |head| drop(head.headers_mut().insert("location", elsewhere.clone())));
-    assert_eq!(refused(redirected).await, BadSignature);
-    for name in ["x-hmac-signature", "x-hmac-timestamp", "x-hmac-content-sha256", "location", "content-type"] {
+    for (name, other) in
+        [("location", "https://evil.example.com/"), ("content-type", "text/html"), ("content-encoding", "gzip")]
+    {
+        let other = HeaderValue::from_static(other);
+        let replaced = changed(move |head| drop(head.headers_mut().insert(name, other.clone()).unwrap()));
+        assert_eq!(refused(replaced).await, BadSignature, "{name}");
+        let removed = changed(move |head| drop(head.headers_mut().remove(name).unwrap()));
+        assert_eq!(refused(removed).await, BadSignature, "{name}");
+    }
+    for name in [
+        "x-hmac-signature",
+        "x-hmac-timestamp",
+        "x-hmac-content-sha256",
+        "location",
+        "content-type",
+        "content-encoding",
+    ] {
         let same = changed(move |head| {
             let value = head.headers()[name].clone();
             head.headers_mut().append(name, value);
         });
         assert_eq!(refused(same).await, BadSignature, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn m_03_the_request_sent_back() {
+    let reflected = |wire: &Wire| {
+        let body = String::from_utf8(wire.body.clone()).unwrap();
+        let fields = wire.fields().map(|(name, value)| format!("{name}: {value}\r\n")).concat();
+        let kind = "content-type: application/json\r\n";
+        Play::closing(format!("HTTP/1.1 200 OK\r\n{kind}{fields}content-length: {}\r\n\r\n{body}", body.len()))
+    };
+    assert_eq!(refused(reflected).await, BadSignature);
+}
+
+#[tokio::test]
+async fn one_byte_of_the_body_is_another() {
+    for at in 0..BODY.len() {
+        let altered = move |wire: &Wire| {
+            let mut bytes = Honest::created(BODY).bytes(wire);
+            let body = bytes.len() - BODY.len();
+            bytes[body + at] ^= 1;
+            Play::closing(bytes)
+        };
+        assert_eq!(refused(altered).await, BodyMismatch, "byte {at}");
     }
 }
 
