@@ -12,6 +12,7 @@ use support::body::{Script, Step};
 use support::peer::{Outcome, Seen, accept, answer, call, client_layer, kind, post, server};
 use support::wire::Wire;
 use tower::{Layer, ServiceExt, service_fn};
+use tower_hmac::clock::Tolerance;
 use tower_hmac::{Algorithm, ClientErrorKind, HmacBody, HmacClientLayer, Key, Scheme, Target, VerifiedResponse};
 
 fn unsigned(status: u16) -> impl Fn(&Wire) -> Response<Script> + Clone + Send + Sync + 'static {
@@ -137,6 +138,26 @@ async fn n_04_a_response_has_a_limit_a_deadline_and_a_share_of_the_budget() {
                 .map(|_| Script::new([Step::Yield, pause, Step::Yield, Step::Data(Bytes::from_static(b"{}"))]))
         };
         assert_eq!(kind(&through(client_layer().clock(clock), slow).await), wanted);
+    }
+}
+
+#[tokio::test]
+async fn a_window_for_responses_can_be_asked_for() {
+    let window = Tolerance::new(Duration::from_secs(10), Duration::from_secs(5)).unwrap();
+    for (offset, wanted) in [(-11, false), (-10, true), (0, true), (5, true), (6, false)] {
+        let dated = move |wire: &Wire| {
+            let mut response = answer(wire, "{}");
+            let time = support::NOW.checked_add_signed(offset).unwrap().to_string();
+            let digest = response.headers()["x-hmac-content-sha256"].to_str().unwrap().to_owned();
+            let signature = wire.answer_signature(&response, &time, &digest);
+            response.headers_mut().insert("x-hmac-timestamp", time.parse().unwrap());
+            response.headers_mut().insert("x-hmac-signature", signature.parse().unwrap());
+            response
+        };
+        let strict = client_layer().response_tolerance(window);
+        assert_eq!(kind(&through(strict, dated).await), (!wanted).then_some(ClientErrorKind::Stale), "{offset}");
+        // Without it, what makes a response fresh is its request.
+        through(client_layer(), dated).await.unwrap();
     }
 }
 

@@ -153,8 +153,8 @@ impl Wire {
         }
     }
 
-    /// The signature of a response to this request.
-    pub fn answer_signature<B>(&self, response: &Response<B>, time: &str, digest: &str) -> String {
+    /// What the signature of a response to this request is made of.
+    pub fn answer_to_sign<B>(&self, response: &Response<B>, time: &str, digest: &str) -> String {
         let headers = response.headers();
         let line = |name: &str| headers.get(name).map(|v| v.to_str().unwrap().trim()).unwrap_or_default().to_string();
         let mut text = format!(
@@ -171,7 +171,11 @@ impl Wire {
                 text += &format!("\n{name}:{}", line(name));
             }
         }
-        format!("v1={}", hex(&mac(&self.key_hex, text.as_bytes())))
+        text
+    }
+
+    pub fn answer_signature<B>(&self, response: &Response<B>, time: &str, digest: &str) -> String {
+        format!("v1={}", hex(&mac(&self.key_hex, self.answer_to_sign(response, time, digest).as_bytes())))
     }
 }
 
