@@ -123,7 +123,7 @@ where
 }
 
 /// A request that is signed right.
-async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Wire>> {
+pub async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Wire>> {
     let mut text = Vec::new();
     while !text.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
