@@ -172,7 +172,7 @@ async fn without_a_clock_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_had_whole_is_not_sent() {
+async fn n_10_a_body_that_cannot_be_had_whole_is_not_sent() {
     let data = |len| Step::Data(Bytes::from(vec![b'x'; len]));
     let with = |body: Script| post("/pay", "").map(|_| body);
     let declared = Script::new([Step::Stall]).declaring(101);

@@ -75,7 +75,7 @@ fn data(text: &'static str) -> Step {
 }
 
 #[tokio::test]
-async fn a_request_of_unknown_length_is_signed_in_a_trailer_when_it_is_not_there_at_once() {
+async fn n_10_a_request_of_unknown_length_is_signed_in_a_trailer_when_it_is_not_there_at_once() {
     let layer = || client_layer().stream_requests(|head| head.uri.path() == "/pay");
     let own = || Step::Trailers(map(&[("x-a", "1")]));
     let flowing = [
