@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use support::bad_peer::{Honest, Play, Then, serve};
 use support::body::{Script, Step};
+use support::net::{self, patient};
 use support::peer::{Outcome, Seen, accept, answer, call, client_layer, kind, post, server};
 use support::wire::Wire;
 use tower::{Layer, ServiceExt, service_fn};
@@ -139,6 +143,33 @@ async fn n_04_a_response_has_a_limit_a_deadline_and_a_share_of_the_budget() {
         };
         assert_eq!(kind(&through(client_layer().clock(clock), slow).await), wanted);
     }
+}
+
+/// Over a socket, while the body goes on and on: time passes as fast as everything else lets it.
+#[tokio::test]
+async fn n_04_a_body_that_never_ends_is_late_whatever_its_limit() {
+    let clock = support::clock();
+    let running = clock.clone();
+    let server = net::start(|listener| {
+        serve(listener, move |wire: &Wire| {
+            let clock = running.clone();
+            tokio::spawn(async move {
+                loop {
+                    clock.advance(Duration::from_millis(100));
+                    tokio::task::yield_now().await;
+                }
+            });
+            let honest = Honest::created("").chunked(1);
+            let head = honest.head_text(&honest.head(wire)).into_bytes();
+            Play { writes: vec![head], then: Then::Endless(b"1\r\nx\r\n".to_vec()) }
+        })
+    })
+    .await;
+    let unbounded = client_layer().clock(clock).max_response_body(u64::MAX).buffer_budget(u64::MAX);
+    let client = unbounded.layer(Client::builder(TokioExecutor::new()).build_http());
+    let request = Request::get(format!("http://{server}/log")).body(Full::<Bytes>::default()).unwrap();
+    let error = patient(client.oneshot(request)).await.unwrap_err();
+    assert_eq!(error.kind(), ClientErrorKind::ResponseTimeout);
 }
 
 #[tokio::test]
