@@ -1,7 +1,7 @@
 //! A receiver for three webhook providers, and a sender: `cargo run --example webhooks`.
 //!
 //! Each route has its provider's scheme and secret. The example then plays the providers itself: it sends one delivery
-//! to each route, signed by the client layer, and the same signature over another body, which is refused.
+//! to each route, signed by the client layer, and the same delivery signed with a stranger's secret, which is refused.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
