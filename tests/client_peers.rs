@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::Request as AxumRequest;
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -96,35 +96,42 @@ async fn the_providers_libraries_accept_what_the_client_sends() {
     let app = Router::new().fallback(async move |request: AxumRequest| {
         let (head, body) = request.into_parts();
         let body = to_bytes(body, 4096).await.unwrap();
-        *keep.lock().unwrap() = Some((head.headers, String::from_utf8(body.to_vec()).unwrap()));
+        *keep.lock().unwrap() = Some((head.uri, head.headers, String::from_utf8(body.to_vec()).unwrap()));
         "taken"
     });
     let server = start_axum(app).await;
     let (mut python, mut node) = (Library::python(), Library::node());
     let whsec = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-    for (name, scheme, secret) in [
-        ("stripe", webhook::stripe(), "whsec_test_secret"),
-        ("slack", webhook::slack(), "8f742231b10e8888abcd99yyyzzz85a5"),
-        ("standard", webhook::standard(), whsec),
-        ("svix", webhook::svix(), whsec),
-        ("github", webhook::github(), "It's a Secret to Everybody"),
+    let twilio = || webhook::twilio(&format!("http://{server}")).unwrap();
+    let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+    for (name, scheme, secret, kind) in [
+        ("stripe", webhook::stripe(), "whsec_test_secret", json),
+        ("slack", webhook::slack(), "8f742231b10e8888abcd99yyyzzz85a5", json),
+        ("standard", webhook::standard(), whsec, json),
+        ("svix", webhook::svix(), whsec, json),
+        ("github", webhook::github(), "It's a Secret to Everybody", json),
+        ("twilio", twilio(), "12345", json),
+        ("twilio", twilio(), "12345", form),
     ] {
-        let key = match secret == whsec {
-            true => Key::from_whsec("endpoint", secret).unwrap(),
-            false => Key::from_text("endpoint", secret).unwrap(),
+        let key = match name {
+            "standard" | "svix" => Key::from_whsec("endpoint", secret).unwrap(),
+            "twilio" => Key::from_text("endpoint", secret).unwrap().with_algorithm(Algorithm::HmacSha1),
+            _ => Key::from_text("endpoint", secret).unwrap(),
         };
         let layer = HmacClientLayer::new(scheme, key).unwrap();
-        let delivery = request(server, "POST", "/hooks", r#"{"id":"evt_1","note":"é"}"#);
+        let body = if kind == form { "Note=%C3%A9&Id=evt_1" } else { r#"{"id":"evt_1","note":"é"}"# };
+        let mut delivery = request(server, "POST", "/hooks", body);
+        delivery.headers_mut().insert("content-type", HeaderValue::from_static(kind));
         assert_eq!(over_http(&layer).oneshot(delivery).await.unwrap().status(), 200);
-        let (headers, body) = arrived.lock().unwrap().take().unwrap();
+        let (target, headers, body) = arrived.lock().unwrap().take().unwrap();
         let headers: Value = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
         let library = if name == "github" { &mut node } else { &mut python };
         for (body, accepts) in [(body.clone(), true), (body.replace("evt_1", "evt_2"), false)] {
-            let url = format!("http://{server}/hooks");
+            let url = format!("http://{server}{target}");
             let question = json!({
                 "library": name, "sign": false, "secret": secret, "body": body, "url": url, "headers": headers,
             });
-            assert_eq!(library.ask(&question), json!({ "accepts": accepts }), "{name}");
+            assert_eq!(library.ask(&question), json!({ "accepts": accepts }), "{name} {kind}");
         }
     }
 }
