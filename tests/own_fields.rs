@@ -11,8 +11,11 @@ use support::NOW;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_hmac::clock::{Clock, ManualClock};
 use tower_hmac::scheme::{Encoding, Field, Part, SchemeBuilder, TimeFormat};
-use tower_hmac::sign::RequestSigner;
-use tower_hmac::{ClientErrorKind, HmacBody, HmacClientLayer, HmacLayer, Key, KeyQuery, Lookup, Scheme, webhook};
+use tower_hmac::sign::{RequestSigner, ResponseSigner};
+use tower_hmac::verify::ResponseVerifier;
+use tower_hmac::{
+    ClientErrorKind, HmacBody, HmacClientLayer, HmacLayer, Key, KeyQuery, Lookup, Scheme, SignedHeaders, webhook,
+};
 
 const DATE: &str = "Sat, 21 Nov 2026 23:24:05 GMT";
 
@@ -58,6 +61,50 @@ fn dated() -> SchemeBuilder {
         .message([Part::Timestamp, Part::literal("\n"), Part::Body])
 }
 
+/// Native, and an older format with its signature in a field that native signs; and two formats that feed the head before
+/// the body, of which one has its nonce where the other has the name of the message.
+fn migrating() -> [(Scheme, &'static str); 2] {
+    let older = Scheme::builder("older").signature(Field::header("authorization")).message([Part::Body]);
+    let native = Scheme::native_with_headers(SignedHeaders::new(["authorization"]).unwrap(), SignedHeaders::none());
+    let message = || [Part::Timestamp, Part::literal("\n"), Part::DeliveryId, Part::literal("\n"), Part::Body];
+    let nonced = Scheme::builder("nonced")
+        .signature(Field::header("x-new-sig"))
+        .timestamp(Field::header("x-time"), TimeFormat::Seconds)
+        .nonce(Field::header("x-request-id"))
+        .message([Part::Timestamp, Part::literal("\n"), Part::Nonce, Part::literal("\n"), Part::Body]);
+    let both = |one: Scheme, other: SchemeBuilder| Scheme::any([one, other.build().unwrap()]).unwrap();
+    let named = dated().message(message()).build().unwrap();
+    [(both(native, older), "authorization"), (both(named, nonced), "x-request-id")]
+}
+
+/// What another format of the scheme owns is not sent, and so it is not signed.
+#[tokio::test]
+async fn what_is_signed_is_what_is_sent() {
+    for (scheme, field) in migrating() {
+        let request =
+            || Request::post("http://a.example/").header(field, "Bearer-0123456789abcdef").body("{}").unwrap();
+        let layer = HmacLayer::new(scheme.clone(), key()).unwrap().clock(ManualClock::at(NOW));
+        let server = || {
+            layer.layer(service_fn(|request: Request<HmacBody<HmacBody<Full<Bytes>>>>| async move {
+                let named = request.headers().values().any(|value| value == "Bearer-0123456789abcdef");
+                assert!(!named, "sent although nobody vouches for it");
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+            }))
+        };
+        let client = HmacClientLayer::new(scheme.clone(), key()).unwrap().clock(ManualClock::at(NOW));
+        let client = client.without_response_verification().stream_requests(move |head| {
+            assert!(!head.headers.contains_key(field));
+            false
+        });
+        let answer = client.layer(server()).oneshot(request().map(Full::from)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{field}");
+
+        let (by_hand, _) = RequestSigner::new(scheme, key()).unwrap().sign(request(), NOW).unwrap();
+        let by_hand = by_hand.map(|body| HmacBody::from(Bytes::from(body)));
+        assert_eq!(server().oneshot(by_hand).await.unwrap().status(), StatusCode::OK, "{field}");
+    }
+}
+
 fn answering() -> SchemeBuilder {
     let message = [Part::RequestSignature(Encoding::Hex), Part::Status, Part::Body];
     dated().response_signature(Field::header("x-resp-sig")).response_message(message)
@@ -85,6 +132,18 @@ async fn an_answer_keeps_what_is_signed_in_requests_only() {
         assert_eq!(headers.get_all("x-resp-sig").iter().count(), 1);
         assert_eq!(headers["x-resp-sig"] == "forged", !signs, "only a signer sets this");
     }
+}
+
+/// The MAC of a trailer is none of a body that is there.
+#[test]
+fn an_answer_that_is_signed_by_hand_keeps_no_older_signature() {
+    let (mut request, ()) = Request::get("http://a.example/").body(()).unwrap().into_parts();
+    let signer = RequestSigner::new(Scheme::native(), key()).unwrap();
+    let exchange = signer.begin(&request, NOW).unwrap().finish(&mut request).unwrap();
+    let (mut answer, ()) = Response::builder().header("x-hmac-trailer-signature", "old").body(()).unwrap().into_parts();
+    ResponseSigner::new(Scheme::native()).begin(&answer, &exchange, NOW).unwrap().finish(&mut answer).unwrap();
+    assert!(!answer.headers.contains_key("x-hmac-trailer-signature"));
+    ResponseVerifier::new(Scheme::native()).check(&answer, &exchange).unwrap().finish(&answer).unwrap();
 }
 
 #[tokio::test]

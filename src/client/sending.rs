@@ -128,6 +128,7 @@ fn with<'s>(config: &'s Config, key: &'s Key) -> RequestSigning<'s> {
 }
 
 fn begin(config: &Config, head: &mut Parts, key: &Key) -> Result<Signing, ClientError> {
+    config.scheme.protocol().strip_request(&mut head.headers);
     if config.streams_responses.is_some() {
         // Servers for HTTP/1.1 sign a long answer at its end only for whoever says this.
         head.headers.entry(TE).or_insert(HeaderValue::from_static("trailers"));

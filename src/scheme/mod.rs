@@ -12,6 +12,7 @@ mod intake;
 mod message;
 mod native;
 mod numbering;
+mod own;
 mod protocol;
 mod resolved;
 mod short;

@@ -198,29 +198,6 @@ pub trait Protocol: Send + Sync + 'static {
 }
 
 impl dyn Protocol {
-    /// The fields that a response has from its signer alone.
-    pub(crate) fn response_fields(&self) -> impl Iterator<Item = &HeaderName> {
-        self.fields().iter().filter(|name| self.owns_in_responses(name))
-    }
-
-    /// Removes what only the signer of a request may set.
-    pub(crate) fn strip_request(&self, headers: &mut HeaderMap) {
-        self.strip(headers, |name| self.owns_in_requests(name));
-    }
-
-    /// Removes what only the signer of a response may set.
-    pub(crate) fn strip_response(&self, headers: &mut HeaderMap) {
-        self.strip(headers, |name| self.owns_in_responses(name));
-    }
-
-    /// One look at each name: as a rule there is nothing.
-    fn strip(&self, headers: &mut HeaderMap, owns: impl Fn(&HeaderName) -> bool) {
-        let fields = self.fields();
-        if headers.keys().any(|name| fields.contains(name) && owns(name)) {
-            fields.iter().filter(|name| owns(name)).for_each(|name| drop(headers.remove(name)));
-        }
-    }
-
     /// Feeds a whole head.
     pub(crate) fn feed_head(&self, m: &Message<'_>, claim: &Claim<'_>, mac: &mut Mac) -> Result<(), RejectionKind> {
         let mut feed = Feed::new(mac);

@@ -71,11 +71,6 @@ fn plan(
     }
 }
 
-fn pass<RB>(config: &Config, mut head: Parts, body: RB) -> Response<HmacBody<RB>> {
-    config.signer.strip(&mut head);
-    Response::from_parts(head, HmacBody::passed(body))
-}
-
 fn bare<RB: Body>(
     config: &Config,
     mut head: Parts,
@@ -107,9 +102,10 @@ where
         response: Response<RB>,
         exchange: Exchange,
     ) -> Result<Option<Response<HmacBody<RB>>>, Rejection> {
-        let (mut this, (head, body)) = (self.project(), response.into_parts());
+        let (mut this, (mut head, body)) = (self.project(), response.into_parts());
+        config.signer.strip(&mut head);
         match plan(config, &head, &body, &exchange, this.receives)? {
-            Plan::Pass => return Ok(Some(pass(config, head, body))),
+            Plan::Pass => return Ok(Some(Response::from_parts(head, HmacBody::passed(body)))),
             Plan::Bare => return bare(config, head, body, &exchange).map(Some),
             Plan::Gather => {
                 let gathering = Gathering::new(config, head, body, exchange, *this.receives);

@@ -1,5 +1,6 @@
 //! Signing a request.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -43,7 +44,11 @@ impl RequestSigner {
     ///
     /// See [`SignError`].
     pub fn begin(&self, head: &Parts, now: u64) -> Result<SigningRequest, SignError> {
-        Ok(SigningRequest { signer: self.clone(), signing: self.with().open(head, now)? })
+        let mut bare = Cow::Borrowed(head);
+        if self.scheme.protocol().owns_any_of_request(&head.headers) {
+            self.scheme.protocol().strip_request(&mut bare.to_mut().headers);
+        }
+        Ok(SigningRequest { signer: self.clone(), signing: self.with().open(&bare, now)? })
     }
 
     fn with(&self) -> RequestSigning<'_> {
@@ -51,7 +56,7 @@ impl RequestSigner {
     }
 }
 
-/// What one request is signed with.
+/// What one request is signed with. Its head is without what only the signer may set.
 #[derive(Clone, Copy)]
 pub(crate) struct RequestSigning<'s> {
     pub(crate) scheme: &'s Scheme,
@@ -106,7 +111,6 @@ impl Head for Sent<'_> {
     }
 
     fn parts_mut(&mut self) -> HeadMut<'_> {
-        self.with.scheme.protocol().strip_request(&mut self.head.headers);
         HeadMut { headers: &mut self.head.headers, uri: Some(&mut self.head.uri) }
     }
 }
@@ -133,7 +137,12 @@ impl SigningRequest {
     ///
     /// See [`SignError`]. The head is then as it was.
     pub fn finish(mut self, head: &mut Parts) -> Result<Exchange, SignError> {
-        self.signer.with().seal(&mut self.signing, head)
+        let stale = self.signer.scheme.protocol().strip_request(&mut head.headers);
+        let signed = self.signer.with().seal(&mut self.signing, head);
+        if signed.is_err() {
+            head.headers.extend(stale);
+        }
+        signed
     }
 }
 

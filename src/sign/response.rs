@@ -1,8 +1,9 @@
 //! Signing a response.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use http::header::{CACHE_CONTROL, HeaderValue};
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use http::response::Parts;
 
 use super::signing::{Head, Signing, can_announce};
@@ -52,11 +53,16 @@ impl ResponseSigner {
     ///
     /// See [`SignError`].
     pub fn begin(&self, head: &Parts, exchange: &Exchange, now: u64) -> Result<SigningResponse<'_>, SignError> {
-        let signing = self.open(head, exchange, now)?;
+        let mut bare = Cow::Borrowed(head);
+        if self.scheme.protocol().owns_any_of_response(&head.headers) {
+            self.strip(bare.to_mut());
+        }
+        let signing = self.open(&bare, exchange, now)?;
         let bodiless = exchange.bodiless(head.status);
         Ok(SigningResponse { signer: self, signing, exchange: exchange.clone(), bodiless })
     }
 
+    /// From here on the head is without what only the signer may set.
     pub(crate) fn open(&self, head: &Parts, exchange: &Exchange, now: u64) -> Result<Signing, SignError> {
         Signing::begin(self.scheme.protocol(), exchange.key(), &Message::response(head, exchange), now)
     }
@@ -76,7 +82,7 @@ impl ResponseSigner {
         body: Hashed,
     ) -> Result<Ending, SignError> {
         self.privately(head, |head| {
-            let mut answer = Answered { signer: self, head, exchange };
+            let mut answer = Answered { head, exchange };
             let (ending, ()) = Signing::announce(&self.scheme, exchange.key(), &mut answer, now, body)?;
             Ok(ending)
         })
@@ -84,7 +90,7 @@ impl ResponseSigner {
 
     pub(crate) fn seal(&self, signing: &mut Signing, head: &mut Parts, exchange: &Exchange) -> Result<(), SignError> {
         self.privately(head, |head| {
-            let mut answer = Answered { signer: self, head, exchange };
+            let mut answer = Answered { head, exchange };
             signing.finish(self.scheme.protocol(), exchange.key(), &mut answer)
         })
     }
@@ -107,15 +113,14 @@ impl ResponseSigner {
         signed
     }
 
-    /// Removes what only a signer may set.
-    pub(crate) fn strip(&self, head: &mut Parts) {
-        self.scheme.protocol().strip_response(&mut head.headers);
+    /// Takes out what only the signer may set.
+    pub(crate) fn strip(&self, head: &mut Parts) -> HeaderMap {
+        self.scheme.protocol().strip_response(&mut head.headers)
     }
 }
 
 /// The head of a response, and the request that it answers.
 struct Answered<'h> {
-    signer: &'h ResponseSigner,
     head: &'h mut Parts,
     exchange: &'h Exchange,
 }
@@ -130,7 +135,6 @@ impl Head for Answered<'_> {
     fn signed(&self, _: &Message<'_>, _: &Claim<'_>, _: &Tag) {}
 
     fn parts_mut(&mut self) -> HeadMut<'_> {
-        self.signer.strip(self.head);
         HeadMut { headers: &mut self.head.headers, uri: None }
     }
 }
@@ -160,7 +164,12 @@ impl SigningResponse<'_> {
     ///
     /// See [`SignError`]. The head is then as it was.
     pub fn finish(mut self, head: &mut Parts) -> Result<(), SignError> {
-        self.signer.seal(&mut self.signing, head, &self.exchange)
+        let stale = self.signer.strip(head);
+        let signed = self.signer.seal(&mut self.signing, head, &self.exchange);
+        if signed.is_err() {
+            head.headers.extend(stale);
+        }
+        signed
     }
 }
 

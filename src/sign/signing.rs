@@ -178,7 +178,7 @@ pub(crate) trait Head {
     /// What is known of it now.
     fn signed(&self, message: &Message<'_>, claim: &Claim<'_>, tag: &Tag) -> Self::Signed;
 
-    /// The parts to write into, without what only the signer may set.
+    /// The parts to write into. What only the signer may set is not there any more.
     fn parts_mut(&mut self) -> HeadMut<'_>;
 }
 
