@@ -20,8 +20,9 @@ use crate::error::BoxError;
 ///
 /// It goes by key id alone, and the store behind it sees nothing else: an empty head. Where the head decides, say
 /// [how](Self::by). An unknown id is remembered as well, apart from the known ones, so that strangers displace nothing.
-/// For one id there is one look-up at a time, and at most 16 in all, of which four are left to ids that were known
-/// before; what would be one more is refused with status 503. A failure is not remembered.
+/// For one id there is one look-up at a time (another after 5 s, should the first never end), and at most 16 in all, of
+/// which four are left to ids that were known before; what would be one more is refused with status 503. A failure is
+/// not remembered.
 ///
 /// The store's own `lookup` must return at once and leave the work to its future. Clones share what they remember.
 ///
@@ -60,10 +61,14 @@ struct Memory {
 /// A look-up that somebody waits for. When the last one has gone, it is dropped.
 struct Flight {
     id: Box<str>,
+    since: Duration,
     found: WeakShared<BoxFuture<'static, Found>>,
 }
 
 type Found = Result<Option<Keys>, Failure>;
+
+/// How long those who come later wait for a look-up: it may never end.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most look-ups at a time.
 const MOST: usize = 16;
@@ -109,7 +114,8 @@ impl CachingKeyStore {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Forgets one id, or [name](Self::by): the next request with it asks the store. A look-up that is under way may still be remembered.
+    /// Forgets one id, or [name](Self::by): the next request with it asks the store. A look-up that is under way may still
+    /// be remembered.
     pub fn forget(&self, id: &str) {
         self.memory.known.remove(id);
         self.memory.unknown.remove(id);
@@ -117,11 +123,13 @@ impl CachingKeyStore {
 
     fn start(&self, id: &str, query: &KeyQuery<'_>) -> Lookup {
         let mut flights = self.memory.flights();
-        if let Some(found) = self.memory.recall(id, self.clock.elapsed()) {
+        let now = self.clock.elapsed();
+        if let Some(found) = self.memory.recall(id, now) {
             return found.into();
         }
         flights.retain(|flight| flight.found.upgrade().is_some_and(|found| found.peek().is_none()));
-        if let Some(found) = flights.iter().find(|flight| *flight.id == *id).and_then(|flight| flight.found.upgrade()) {
+        let young = |flight: &&Flight| *flight.id == *id && now.saturating_sub(flight.since) < PATIENCE;
+        if let Some(found) = flights.iter().find(young).and_then(|flight| flight.found.upgrade()) {
             return wait(found);
         }
         let most = if self.memory.known.get(id).is_some() { MOST } else { MOST - RESERVED };
@@ -142,7 +150,7 @@ impl CachingKeyStore {
                 };
                 let found = work.boxed().shared();
                 if let Some(weak) = found.downgrade() {
-                    flights.push(Flight { id: id.into(), found: weak });
+                    flights.push(Flight { id: id.into(), since: now, found: weak });
                 }
                 wait(found)
             }
