@@ -154,6 +154,10 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut this = self.project();
         if let Some(data) = this.first.pop() {
+            if this.first.is_empty() {
+                // Nothing is held any more: its share of the budget goes back.
+                *this.first = Frames::default();
+            }
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         for _ in 0..FRAMES_PER_POLL {

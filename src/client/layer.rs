@@ -158,8 +158,8 @@ impl HmacClientLayer {
     /// not there at once, or are over [`max_body`](Self::max_body). Their MAC follows in a trailer: the server, and
     /// everything between, must pass request trailers on, which hyper and tonic do.
     ///
-    /// A body of such a request that is there at once, as that of a unary gRPC call, is signed in the head all the same.
-    /// For a scheme without trailers this changes nothing.
+    /// A body of such a request that is there at once and has less than 64 KiB, as that of most unary gRPC calls, is
+    /// signed in the head all the same. For a scheme without trailers this changes nothing.
     ///
     /// ```
     /// use tower_hmac::{HmacClientLayer, Key, Scheme};

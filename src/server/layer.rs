@@ -167,7 +167,8 @@ impl HmacLayer {
     /// is then a 500, or [passed unsigned](Self::pass_unsigned).
     ///
     /// By default an answer over HTTP/2, or over HTTP/1.1 to a request with `TE: trailers`, is signed at its end when it
-    /// has trailers, or has no known length and is not there at once, or is over the limit for buffering.
+    /// has trailers, or is over the limit for buffering, or has no known length and is not there at once (or is, with 64 KiB
+    /// and more).
     pub fn without_trailers(self) -> Self {
         self.with(|config| config.trailers = false)
     }
