@@ -70,6 +70,8 @@ async fn a_key_bound_to_hosts_signs_for_no_other() {
     for (uri, wanted) in [
         ("https://api.example.com/x", pair("api.example.com", "svc-a")),
         ("https://api.example.com:443/x", pair("api.example.com", "svc-a")),
+        ("https://api.example.com:0443/x", pair("api.example.com", "svc-a")),
+        ("http://api.example.com:443/x", Err(ClientErrorKind::NoKey)),
         ("https://API.example.com/x", pair("API.example.com", "svc-a")),
         ("https://partner.example.org:8443/x", pair("partner.example.org:8443", "svc-b")),
         ("http://[::1]:3000/", pair("[::1]:3000", "svc-a")),
@@ -83,6 +85,26 @@ async fn a_key_bound_to_hosts_signs_for_no_other() {
         ("/x", Err(ClientErrorKind::NoKey)),
     ] {
         assert_eq!(sent(keys.clone(), get(uri)).await, wanted, "{uri}");
+    }
+}
+
+/// A redirect from `https` to `http` leads nowhere either.
+#[tokio::test]
+async fn a_key_may_be_bound_to_the_scheme_too() {
+    let keys =
+        HostKeys::new([("https://API.example.com:443", support::key()), ("http://[::1]:3000", other())]).unwrap();
+    let hosted = Request::get("/x").header("host", "api.example.com").body(Script::bytes("")).unwrap();
+    for (request, wanted) in [
+        (get("https://api.example.com/x"), pair("api.example.com", "svc-a")),
+        (get("https://api.example.com:443/x"), pair("api.example.com", "svc-a")),
+        (get("http://[::1]:3000/x"), pair("[::1]:3000", "svc-b")),
+        (get("http://api.example.com/x"), Err(ClientErrorKind::NoKey)),
+        (get("http://api.example.com:443/x"), Err(ClientErrorKind::NoKey)),
+        (get("https://[::1]:3000/x"), Err(ClientErrorKind::NoKey)),
+        (hosted, Err(ClientErrorKind::NoKey)),
+    ] {
+        let uri = request.uri().to_string();
+        assert_eq!(sent(keys.clone(), request).await, wanted, "{uri}");
     }
 }
 
@@ -187,10 +209,20 @@ async fn of_several_keys_the_first_signs() {
 fn what_is_no_authority_is_refused_when_the_keys_are_bound() {
     let refused =
         |names: &[&str]| HostKeys::new(names.iter().map(|name| (*name, support::key()))).unwrap_err().to_string();
-    for name in ["", "http://api.example.com", "api.example.com/", "me@api.example.com", "a b", "a,b"] {
+    for name in [
+        "",
+        "ftp://api.example.com",
+        "https://",
+        "https://api.example.com/",
+        "api.example.com/",
+        "me@api.example.com",
+        "a b",
+        "a,b",
+    ] {
         assert!(refused(&[name]).contains("is not an authority"), "{name:?}");
     }
     assert!(refused(&["a.example", "A.example"]).contains("twice"));
+    assert!(refused(&["https://a.example:443", "a.example"]).contains("twice"));
     assert!(refused(&[]).contains("empty"));
     let unfit = HostKeys::new([("h", support::key().with_algorithm(Algorithm::HmacSha1))]).unwrap();
     assert!(!format!("{unfit:?}").contains("000102"));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::Uri;
 use http::header::HOST;
 use http::request::Parts;
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 
 use crate::error::{ConfigError, Mistake};
 use crate::key::{Key, KeyQuery, KeyStore, Lookup};
@@ -18,36 +18,53 @@ use crate::scheme::Target;
 /// Keys that are bound to the hosts which may see their signatures.
 ///
 /// A request for any other host fails with [`NoKey`](crate::ClientErrorKind::NoKey): it is neither signed nor sent, so
-/// a redirect or a mistaken address leads nowhere. Instead of a key, a host may have any other store: a
-/// [`KeyRing`](crate::KeyRing) whose secret is replaced while requests are in flight, or an
-/// [`AsyncKeys`](crate::AsyncKeys). Where hosts have stores of several kinds, make each an `Arc<dyn KeyStore>`.
+/// a redirect or a mistaken address leads nowhere.
+///
+/// Instead of a key, a host may have any other store: a [`KeyRing`](crate::KeyRing) whose secret is replaced while
+/// requests are in flight, or an [`AsyncKeys`](crate::AsyncKeys), whose function gets an empty text here: a client looks
+/// for a key to sign with, not for one that somebody names. A cache goes inside, around the store of one host. Where
+/// hosts have stores of several kinds, make each an `Arc<dyn KeyStore>`.
 ///
 /// ```
 /// use tower_hmac::{HmacClientLayer, HostKeys, Key, Scheme};
 ///
 /// # fn main() -> Result<(), tower_hmac::ConfigError> {
 /// # let (ours, theirs) = (Key::generate("svc-a")?.0, Key::generate("svc-a")?.0);
-/// let keys = HostKeys::new([("api.example.com", ours), ("partner.example.org:8443", theirs)])?;
+/// let keys = HostKeys::new([("https://api.example.com", ours), ("partner.example.org:8443", theirs)])?;
 /// let layer = HmacClientLayer::new(Scheme::native(), keys)?;
 /// # let _ = layer;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct HostKeys(Arc<HashMap<String, Box<dyn KeyStore>>>);
+pub struct HostKeys(Arc<HashMap<String, Bound>>);
+
+struct Bound {
+    /// `None` for any.
+    scheme: Option<Scheme>,
+    keys: Box<dyn KeyStore>,
+}
 
 impl HostKeys {
-    /// Binds each key, or store, to one authority: `host`, or `host:port` for a port that is not the scheme's own. Upper
-    /// and lower case are alike. One key may stand for several.
+    /// Binds each key, or store, to one authority: `host`, or `host:port` for a port that is not the scheme's own. With
+    /// `https://` in front, requests to that place without TLS fail as well. Upper and lower case are alike. One key may
+    /// stand for several.
     ///
     /// # Errors
     ///
     /// When the list is empty, an authority stands in it twice, or a text is not an authority.
     pub fn new<'a, K: KeyStore>(keys: impl IntoIterator<Item = (&'a str, K)>) -> Result<Self, ConfigError> {
-        let mut all = HashMap::<_, Box<dyn KeyStore>>::new();
-        for (authority, keys) in keys {
+        let mut all = HashMap::new();
+        for (place, keys) in keys {
+            let (scheme, authority) = match (place.strip_prefix("https://"), place.strip_prefix("http://")) {
+                (Some(authority), _) => (Some(Scheme::HTTPS), authority),
+                (_, Some(authority)) => (Some(Scheme::HTTP), authority),
+                (None, None) => (None, place),
+            };
             Target::fixed(authority)?;
-            if all.insert(authority.to_ascii_lowercase(), Box::new(keys)).is_some() {
+            let bare = scheme.as_ref().and_then(|scheme| without_default_port(scheme.as_str(), authority));
+            let bound = Bound { scheme, keys: Box::new(keys) };
+            if all.insert(bare.unwrap_or(authority).to_ascii_lowercase(), bound).is_some() {
                 return Err(Mistake::AuthorityTwice(authority.to_owned()).into());
             }
         }
@@ -60,14 +77,16 @@ impl HostKeys {
 
 impl KeyStore for HostKeys {
     fn lookup(&self, query: &KeyQuery<'_>) -> Lookup {
-        match destination(query.head()).and_then(|authority| self.0.get(&*authority)) {
-            Some(keys) => keys.lookup(query),
+        let scheme = query.head().uri.scheme();
+        let bound = destination(query.head()).and_then(|authority| self.0.get(&*authority));
+        match bound.filter(|bound| bound.scheme.is_none() || bound.scheme.as_ref() == scheme) {
+            Some(bound) => bound.keys.lookup(query),
             None => None::<Key>.into(),
         }
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&Key)) {
-        self.0.values().for_each(|keys| keys.visit(visit));
+        self.0.values().for_each(|bound| bound.keys.visit(visit));
     }
 }
 
@@ -100,11 +119,17 @@ fn destination(head: &Parts) -> Option<Cow<'_, str>> {
 /// that they write, so what was signed would not be what is sent.
 pub(super) fn drop_default_port(head: &mut Parts) {
     let (Some(scheme), Some(authority)) = (head.uri.scheme_str(), head.uri.authority()) else { return };
-    let default = if matches!(scheme, "https" | "wss") { ":443" } else { ":80" };
-    let bare = authority.as_str().strip_suffix(default).or_else(|| authority.as_str().strip_suffix(':'));
-    let Some(Ok(bare)) = bare.filter(|_| !head.headers.contains_key(HOST)).map(Authority::try_from) else { return };
+    let bare = without_default_port(scheme, authority.as_str()).filter(|_| !head.headers.contains_key(HOST));
+    let Some(Ok(bare)) = bare.map(Authority::try_from) else { return };
     let mut parts = mem::take(&mut head.uri).into_parts();
     parts.authority = Some(bare);
     // A scheme and an authority go with any path.
     head.uri = Uri::from_parts(parts).unwrap_or_default();
+}
+
+/// The authority without its port, if that is the scheme's own. As a number, which is what clients go by: `0443`.
+fn without_default_port<'a>(scheme: &str, authority: &'a str) -> Option<&'a str> {
+    let default: u16 = if matches!(scheme, "https" | "wss") { 443 } else { 80 };
+    let (bare, port) = authority.rsplit_once(':')?;
+    (port.is_empty() || port.parse() == Ok(default)).then_some(bare)
 }

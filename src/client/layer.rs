@@ -28,7 +28,7 @@ use crate::scheme::{Scheme, Target};
 /// * retries and redirects, so that each attempt has its own time and nonce, and each hop the signature for its own
 ///   host. *Below* the layer a second attempt is refused as a replay, and a hop carries the signature for another place;
 /// * decompression, cookies, caches: what they act on is then verified;
-/// * timeouts: the crate has no timers, and a server that stalls is waited for;
+/// * timeouts: the crate has no timers, and a server or a key store that stalls is waited for;
 /// * this layer;
 /// * what only adds headers. Nothing below may change method, URI, `Host`, `content-type`, `content-encoding` or the
 ///   body.
@@ -69,7 +69,7 @@ use crate::scheme::{Scheme, Target};
 pub struct HmacClientLayer(Arc<Config>);
 
 impl HmacClientLayer {
-    /// A layer for one scheme. `keys` says which key signs a request: a [`Key`](crate::Key),
+    /// A layer for one scheme. `keys` says which key signs a request: a [`Key`](crate::Key), which signs for every host,
     /// [`HostKeys`](crate::HostKeys), a closure, or whatever implements [`KeyStore`]. It is asked without a key id, once
     /// for each request; of several keys the first signs. Without one the request fails and is not sent.
     ///

@@ -17,7 +17,8 @@ use crate::error::BoxError;
 
 /// A client below an [`HmacClientLayer`](crate::HmacClientLayer): signs what goes out, verifies what comes back.
 ///
-/// It is ready when the client below is. The ready client waits in the future while the request's body is read.
+/// It is ready when the client below is. The ready client waits in the future while the key is looked up and the
+/// request's body is read.
 #[derive(Clone)]
 pub struct HmacClient<S> {
     inner: S,

@@ -37,8 +37,8 @@ where
     F: Fn(String) -> T + Send + Sync + 'static,
     T: Future<Output = Result<Option<Keys>, BoxError>> + Send + 'static,
 {
-    /// Takes the function. It gets the key id, or an empty text when the scheme has none; the future may be dropped at
-    /// any await.
+    /// Takes the function. It gets the key id, or an empty text when there is none: the scheme has no key ids, or a client
+    /// looks for a key to sign with. The future may be dropped at any await.
     pub fn new(find: F) -> Self {
         Self(find)
     }

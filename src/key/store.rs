@@ -44,13 +44,15 @@ impl<'a> KeyQuery<'a> {
         Self { head: &NOTHING, ..self }
     }
 
-    /// The key id that the message names. `None` when the scheme has no key ids.
+    /// The key id that the message names. `None` when the scheme has no key ids, and always in a client layer, which
+    /// looks for a key to sign with.
     #[must_use]
     pub fn key_id(&self) -> Option<&'a str> {
         self.key_id
     }
 
-    /// The head of the request, as the layer received it: a webhook endpoint may choose the key by path.
+    /// The head of the request, as the layer received it, but for a default port that a client layer takes out: a webhook
+    /// endpoint may choose the key by path.
     #[must_use]
     pub fn head(&self) -> &'a Parts {
         self.head
@@ -157,7 +159,8 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// The outcome of a look-up: keys, `None` for an unknown id, or an error (status 503); now or later.
+/// The outcome of a look-up: keys, `None` for an unknown id, or an error (status 503, or in a client
+/// [`KeysUnavailable`](crate::ClientErrorKind::KeysUnavailable)); now or later.
 pub type Lookup = Answer<Result<Option<Keys>, BoxError>>;
 
 impl From<Option<Key>> for Lookup {
