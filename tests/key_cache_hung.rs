@@ -1,4 +1,5 @@
-//! A look-up that never ends does not keep an id from being looked up again.
+//! A look-up that takes long, or never ends, neither keeps an id from being looked up again nor lengthens the time for
+//! which its answer is remembered.
 #![cfg(feature = "key-cache")]
 
 mod support;
@@ -36,4 +37,27 @@ async fn after_five_seconds_another_is_begun() {
     assert!(ask().await.unwrap().is_some());
     assert_eq!(asked.load(Ordering::SeqCst), 2);
     assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+}
+
+/// A key may be revoked while the store looks.
+#[tokio::test]
+async fn the_time_to_live_begins_with_the_question() {
+    let (clock, asked) = (support::clock(), Arc::new(AtomicUsize::new(0)));
+    let (counted, slow) = (Arc::clone(&asked), clock.clone());
+    let store = move |_: &KeyQuery<'_>| -> Lookup {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let slow = slow.clone();
+        Answer::later(async move {
+            slow.advance(Duration::from_secs(29));
+            Ok(Some(Keys::from(support::key())))
+        })
+    };
+    let cache = CachingKeyStore::new(store, Duration::from_secs(30)).clock(clock.clone());
+    let (head, ()) = Wire::get("/").request(()).into_parts();
+    let ask = async || cache.lookup(&KeyQuery::new(Some("svc-a"), &head)).await.unwrap().is_some();
+    assert!(ask().await && ask().await);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    clock.advance(Duration::from_secs(1));
+    assert!(ask().await);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }

@@ -15,8 +15,8 @@ use crate::answer::Answer;
 use crate::clock::{Clock, SystemClock};
 use crate::error::BoxError;
 
-/// A store in front of a slow one: what was answered is answered again until its time to live is over, so that a key
-/// that was revoked is accepted for so long at most.
+/// A store in front of a slow one: what was answered is answered again until its time to live is over, counted from the
+/// question, so that a key that was revoked is accepted for so long at most.
 ///
 /// It goes by key id alone, and the store behind it sees nothing else: an empty head. Where the head decides, say
 /// [how](Self::by). An unknown id is remembered as well, apart from the known ones, so that strangers displace nothing.
@@ -136,16 +136,18 @@ impl CachingKeyStore {
         if flights.len() >= most {
             return Lookup::Ready(Err("too many key look-ups at a time".into()));
         }
+        // Of what happens while the store looks, its answer may know nothing.
+        let until = now.saturating_add(self.life);
         match self.store.lookup(query) {
             Answer::Ready(found) => {
-                self.memory.keep(id, &found, self.clock.elapsed().saturating_add(self.life));
+                self.memory.keep(id, &found, until);
                 Answer::Ready(found)
             }
             Answer::Later(found) => {
-                let (this, name) = (self.clone(), Box::from(id));
+                let (memory, name) = (Arc::clone(&self.memory), Box::<str>::from(id));
                 let work = async move {
                     let found = found.await;
-                    this.memory.keep(&name, &found, this.clock.elapsed().saturating_add(this.life));
+                    memory.keep(&name, &found, until);
                     found.map_err(|error| Failure(Arc::from(error)))
                 };
                 let found = work.boxed().shared();
