@@ -71,6 +71,7 @@ async fn a_key_bound_to_hosts_signs_for_no_other() {
         ("https://api.example.com/x", pair("api.example.com", "svc-a")),
         ("https://api.example.com:443/x", pair("api.example.com", "svc-a")),
         ("https://api.example.com:0443/x", pair("api.example.com", "svc-a")),
+        ("wss://api.example.com:443/x", pair("api.example.com", "svc-a")),
         ("http://api.example.com:443/x", Err(ClientErrorKind::NoKey)),
         ("https://API.example.com/x", pair("API.example.com", "svc-a")),
         ("https://partner.example.org:8443/x", pair("partner.example.org:8443", "svc-b")),
@@ -91,13 +92,18 @@ async fn a_key_bound_to_hosts_signs_for_no_other() {
 /// A redirect from `https` to `http` leads nowhere either.
 #[tokio::test]
 async fn a_key_may_be_bound_to_the_scheme_too() {
-    let keys =
-        HostKeys::new([("https://API.example.com:443", support::key()), ("http://[::1]:3000", other())]).unwrap();
+    let keys = HostKeys::new([
+        ("https://API.example.com:443", support::key()),
+        ("http://[::1]:3000", other()),
+        ("http://plain.example:80", other()),
+    ])
+    .unwrap();
     let hosted = Request::get("/x").header("host", "api.example.com").body(Script::bytes("")).unwrap();
     for (request, wanted) in [
         (get("https://api.example.com/x"), pair("api.example.com", "svc-a")),
         (get("https://api.example.com:443/x"), pair("api.example.com", "svc-a")),
         (get("http://[::1]:3000/x"), pair("[::1]:3000", "svc-b")),
+        (get("http://plain.example/x"), pair("plain.example", "svc-b")),
         (get("http://api.example.com/x"), Err(ClientErrorKind::NoKey)),
         (get("http://api.example.com:443/x"), Err(ClientErrorKind::NoKey)),
         (get("https://[::1]:3000/x"), Err(ClientErrorKind::NoKey)),

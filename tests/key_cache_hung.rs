@@ -61,3 +61,60 @@ async fn the_time_to_live_begins_with_the_question() {
     assert!(ask().await);
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
+
+/// Nor does it take the place of other ids, however long it is asked for.
+#[tokio::test]
+async fn an_id_that_hangs_holds_up_no_other() {
+    let (clock, asked) = (support::clock(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&asked);
+    let store = move |query: &KeyQuery<'_>| -> Lookup {
+        if query.key_id() == Some("svc-a") {
+            return Answer::later(ready(Ok(Some(Keys::from(support::key())))));
+        }
+        counted.fetch_add(1, Ordering::SeqCst);
+        Answer::later(pending())
+    };
+    let cache = CachingKeyStore::new(store, Duration::from_secs(30)).clock(clock.clone());
+    let (head, ()) = Wire::get("/").request(()).into_parts();
+    let ask = |id: &'static str| Box::pin(async { cache.lookup(&KeyQuery::new(Some(id), &head)).await });
+    let mut waiting = Vec::new();
+    for _ in 0..40 {
+        let mut hung = ask("hangs");
+        assert!(poll!(&mut hung).is_pending());
+        waiting.push(hung);
+        clock.advance(Duration::from_secs(5));
+        assert!(ask("svc-a").await.unwrap().is_some());
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+/// What was asked first and answered last is what was true before: a key that has been revoked since.
+#[tokio::test]
+async fn an_older_answer_does_not_replace_a_newer_one() {
+    let (clock, asked) = (support::clock(), Arc::new(AtomicUsize::new(0)));
+    let answer = Arc::new(tokio::sync::Notify::new());
+    let (counted, late) = (Arc::clone(&asked), Arc::clone(&answer));
+    let store = move |_: &KeyQuery<'_>| -> Lookup {
+        match counted.fetch_add(1, Ordering::SeqCst) {
+            0 => {
+                let late = Arc::clone(&late);
+                Answer::later(async move {
+                    late.notified().await;
+                    Ok(Some(Keys::from(support::key())))
+                })
+            }
+            _ => Answer::later(ready(Ok(None))),
+        }
+    };
+    let cache = CachingKeyStore::new(store, Duration::from_secs(30)).clock(clock.clone());
+    let (head, ()) = Wire::get("/").request(()).into_parts();
+    let ask = || Box::pin(async { cache.lookup(&KeyQuery::new(Some("svc-a"), &head)).await.unwrap().is_some() });
+    let mut first = ask();
+    assert!(poll!(&mut first).is_pending());
+    clock.advance(Duration::from_secs(5));
+    assert!(!ask().await);
+    answer.notify_one();
+    assert!(first.await);
+    assert!(!ask().await);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}

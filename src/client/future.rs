@@ -38,7 +38,7 @@ pin_project! {
     #[project = StateProj]
     enum State<S, F, B, RB> {
         // The request is read and signed; the service, which is ready, waits.
-        Sending { service: Option<S>, #[pin] sending: Sending<B> },
+        Sending { service: S, #[pin] sending: Sending<B> },
         // The service works.
         Calling { #[pin] future: F, exchange: Option<Exchange> },
         // The response's head is right; its body is read.
@@ -58,7 +58,7 @@ where
 {
     /// `service` is ready.
     pub(super) fn new(config: Arc<Config>, service: S, request: Request<B>) -> Self {
-        Self { config, state: State::Sending { service: Some(service), sending: Sending::new(request) } }
+        Self { config, state: State::Sending { service, sending: Sending::new(request) } }
     }
 }
 
@@ -79,7 +79,6 @@ where
             let outcome = match this.state.as_mut().project() {
                 StateProj::Sending { service, mut sending } => match ready!(sending.as_mut().poll(this.config, cx)) {
                     Ok((body, exchange)) => {
-                        let Some(service) = service else { return Poll::Pending };
                         let Some(head) = sending.head() else { return Poll::Pending };
                         let future = service.call(Request::from_parts(head, body));
                         this.state.set(State::Calling { future, exchange: Some(exchange) });

@@ -47,12 +47,13 @@ struct Bound {
 
 impl HostKeys {
     /// Binds each key, or store, to one authority: `host`, or `host:port` for a port that is not the scheme's own. With
-    /// `https://` in front, requests to that place without TLS fail as well. Upper and lower case are alike. One key may
-    /// stand for several.
+    /// `https://` in front, requests to that place without TLS fail as well, and those whose URI does not say (a path, and
+    /// `Host`). Upper and lower case are alike in the authority. One key may stand for several.
     ///
     /// # Errors
     ///
-    /// When the list is empty, an authority stands in it twice, or a text is not an authority.
+    /// When the list is empty, an authority stands in it twice (even with `http://` and `https://`), or a text is not an
+    /// authority.
     pub fn new<'a, K: KeyStore>(keys: impl IntoIterator<Item = (&'a str, K)>) -> Result<Self, ConfigError> {
         let mut all = HashMap::new();
         for (place, keys) in keys {
@@ -92,7 +93,11 @@ impl KeyStore for HostKeys {
 
 impl fmt::Debug for HostKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        let place = |(authority, bound): (&String, &Bound)| match &bound.scheme {
+            Some(scheme) => format!("{scheme}://{authority}"),
+            None => authority.clone(),
+        };
+        f.debug_set().entries(self.0.iter().map(place)).finish()
     }
 }
 

@@ -62,6 +62,7 @@ where
         self.project().head.take()
     }
 
+    /// Once: nobody asks again when it was ready.
     pub(super) fn poll(
         self: Pin<&mut Self>,
         config: &Config,

@@ -1,16 +1,14 @@
 //! Remembering what a slow store answered.
 
-use std::borrow::Cow;
-use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared, WeakShared};
-use quick_cache::sync::Cache;
+use futures_util::future::{BoxFuture, Shared};
 
-use super::{Key, KeyQuery, KeyStore, Keys, Lookup};
+use super::remembered::{Failure, Flight, Found, Memory, entry};
+use super::{Key, KeyQuery, KeyStore, Lookup};
 use crate::answer::Answer;
 use crate::clock::{Clock, SystemClock};
 use crate::error::BoxError;
@@ -18,11 +16,11 @@ use crate::error::BoxError;
 /// A store in front of a slow one: what was answered is answered again until its time to live is over, counted from the
 /// question, so that a key that was revoked is accepted for so long at most.
 ///
-/// It goes by key id alone, and the store behind it sees nothing else: an empty head. Where the head decides, say
-/// [how](Self::by). An unknown id is remembered as well, apart from the known ones, so that strangers displace nothing.
-/// For one id there is one look-up at a time (another after 5 s, should the first never end), and at most 16 in all, of
-/// which four are left to ids that were known before; what would be one more is refused with status 503. A failure is
-/// not remembered.
+/// It goes by key id alone, and the store behind it sees nothing else: a head that is no request's. Where the head
+/// decides, say [how](Self::named_by). An unknown id is remembered as well, apart from the known ones, so that strangers
+/// displace nothing. For one id there is one look-up at a time (a second for those who come 5 s later, should the first
+/// never end), and at most 16 in all, of which four are left to ids that were known before; what would be one more is
+/// refused with status 503. A failure is not remembered.
 ///
 /// The store's own `lookup` must return at once and leave the work to its future. Clones share what they remember.
 ///
@@ -45,29 +43,14 @@ pub struct CachingKeyStore {
     store: Arc<dyn KeyStore>,
     clock: Arc<dyn Clock>,
     life: Duration,
-    by: Option<Arc<Name>>,
+    name: Option<Arc<Name>>,
     memory: Arc<Memory>,
 }
 
-/// What an answer is remembered under.
+/// What an answer is remembered under, beside the key id.
 type Name = dyn Fn(&KeyQuery<'_>) -> String + Send + Sync;
 
-struct Memory {
-    known: Cache<Box<str>, (Duration, Keys)>,
-    unknown: Cache<Box<str>, Duration>,
-    flights: Mutex<Vec<Flight>>,
-}
-
-/// A look-up that somebody waits for. When the last one has gone, it is dropped.
-struct Flight {
-    id: Box<str>,
-    since: Duration,
-    found: WeakShared<BoxFuture<'static, Found>>,
-}
-
-type Found = Result<Option<Keys>, Failure>;
-
-/// How long those who come later wait for a look-up: it may never end.
+/// How old a look-up may be for those who come later to wait for it: it may never end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most look-ups at a time.
@@ -81,12 +64,12 @@ impl CachingKeyStore {
     #[must_use]
     pub fn new(store: impl KeyStore, life: Duration) -> Self {
         let (store, clock) = (Arc::new(store), Arc::new(SystemClock::default()));
-        Self { store, clock, life, by: None, memory: Arc::new(Memory::new(10_000)) }
+        Self { store, clock, life, name: None, memory: Arc::new(Memory::new(10_000)) }
     }
 
-    /// Sets the name that an answer is remembered under, for a store that looks at the head: one with a secret for each
-    /// path of a webhook endpoint, or for each host that is called. Whatever the store goes by must be in the name, the
-    /// key id too if there is one: requests of one name get the same keys. [`forget`](Self::forget) takes such a name.
+    /// Sets a name that an answer is remembered under, beside the key id, for a store that looks at the head: one with a
+    /// secret for each path of a webhook endpoint. Whatever the store goes by must be in the name: requests with one id and
+    /// one name get the same keys. What was remembered is forgotten.
     ///
     /// ```
     /// use std::time::Duration;
@@ -94,12 +77,12 @@ impl CachingKeyStore {
     ///
     /// # async fn secret_of(_path: String) -> Result<Option<Keys>, Box<dyn std::error::Error + Send + Sync>> { Ok(None) }
     /// let database = |query: &KeyQuery<'_>| -> Lookup { Answer::later(secret_of(query.head().uri.path().to_owned())) };
-    /// let keys = CachingKeyStore::new(database, Duration::from_secs(30)).by(|query| query.head().uri.path().to_owned());
-    /// keys.forget("/hooks/7");
+    /// let keys = CachingKeyStore::new(database, Duration::from_secs(30)).named_by(|query| query.head().uri.path().into());
+    /// keys.forget_named(None, "/hooks/7"); // a format without key ids
     /// ```
     #[must_use]
-    pub fn by(self, name: impl Fn(&KeyQuery<'_>) -> String + Send + Sync + 'static) -> Self {
-        Self { by: Some(Arc::new(name)), ..self }
+    pub fn named_by(self, name: impl Fn(&KeyQuery<'_>) -> String + Send + Sync + 'static) -> Self {
+        Self { name: Some(Arc::new(name)), memory: Arc::new(Memory::new(self.memory.entries)), ..self }
     }
 
     /// Sets how many known ids are remembered, and how many unknown ones. What was remembered is forgotten.
@@ -114,25 +97,33 @@ impl CachingKeyStore {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Forgets one id, or [name](Self::by): the next request with it asks the store. A look-up that is under way may still
-    /// be remembered.
+    /// Forgets one id: the next request with it asks the store. A look-up that is under way may still be remembered.
     pub fn forget(&self, id: &str) {
-        self.memory.known.remove(id);
-        self.memory.unknown.remove(id);
+        self.memory.forget(&entry(Some(id), None));
     }
 
-    fn start(&self, id: &str, query: &KeyQuery<'_>) -> Lookup {
+    /// Forgets one id, or none, with one [name](Self::named_by).
+    pub fn forget_named(&self, id: Option<&str>, name: &str) {
+        self.memory.forget(&entry(id, Some(name)));
+    }
+
+    fn start(&self, entry: &str, query: &KeyQuery<'_>) -> Lookup {
         let mut flights = self.memory.flights();
         let now = self.clock.elapsed();
-        if let Some(found) = self.memory.recall(id, now) {
+        if let Some(found) = self.memory.recall(entry, now) {
             return found.into();
         }
         flights.retain(|flight| flight.found.upgrade().is_some_and(|found| found.peek().is_none()));
-        let young = |flight: &&Flight| *flight.id == *id && now.saturating_sub(flight.since) < PATIENCE;
-        if let Some(found) = flights.iter().find(young).and_then(|flight| flight.found.upgrade()) {
-            return wait(found);
+        let mut of_this = flights.iter().filter(|flight| *flight.entry == *entry);
+        if let (Some(flight), second) = (of_this.next(), of_this.next()) {
+            let latest = second.unwrap_or(flight);
+            // Never a third, for whoever hangs would take the place of all others.
+            let joined = second.is_some() || now.saturating_sub(latest.since) < PATIENCE;
+            if let Some(found) = latest.found.upgrade().filter(|_| joined) {
+                return wait(found);
+            }
         }
-        let most = if self.memory.known.get(id).is_some() { MOST } else { MOST - RESERVED };
+        let most = if self.memory.known.get(entry).is_some() { MOST } else { MOST - RESERVED };
         if flights.len() >= most {
             return Lookup::Ready(Err("too many key look-ups at a time".into()));
         }
@@ -140,11 +131,11 @@ impl CachingKeyStore {
         let until = now.saturating_add(self.life);
         match self.store.lookup(query) {
             Answer::Ready(found) => {
-                self.memory.keep(id, &found, until);
+                self.memory.keep(entry, &found, until);
                 Answer::Ready(found)
             }
             Answer::Later(found) => {
-                let (memory, name) = (Arc::clone(&self.memory), Box::<str>::from(id));
+                let (memory, name) = (Arc::clone(&self.memory), Box::<str>::from(entry));
                 let work = async move {
                     let found = found.await;
                     memory.keep(&name, &found, until);
@@ -152,7 +143,7 @@ impl CachingKeyStore {
                 };
                 let found = work.boxed().shared();
                 if let Some(weak) = found.downgrade() {
-                    flights.push(Flight { id: id.into(), since: now, found: weak });
+                    flights.push(Flight { entry: entry.into(), since: now, found: weak });
                 }
                 wait(found)
             }
@@ -166,66 +157,18 @@ fn wait(found: Shared<BoxFuture<'static, Found>>) -> Lookup {
 
 impl KeyStore for CachingKeyStore {
     fn lookup(&self, query: &KeyQuery<'_>) -> Lookup {
+        let name = self.name.as_ref().map(|name| name(query));
+        let entry = entry(query.key_id(), name.as_deref());
         // What is not in the name must not decide.
-        let (name, query) = match &self.by {
-            Some(by) => (Cow::Owned(by(query)), *query),
-            None => (Cow::Borrowed(query.key_id().unwrap_or_default()), query.without_head()),
-        };
-        match self.memory.recall(&name, self.clock.elapsed()) {
+        let query = if name.is_some() { *query } else { query.without_head() };
+        match self.memory.recall(&entry, self.clock.elapsed()) {
             Some(found) => found.into(),
-            None => self.start(&name, &query),
+            None => self.start(&entry, &query),
         }
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&Key)) {
         self.store.visit(visit);
-    }
-}
-
-impl Memory {
-    fn new(entries: usize) -> Self {
-        Self { known: Cache::new(entries), unknown: Cache::new(entries), flights: Mutex::default() }
-    }
-
-    fn recall(&self, id: &str, now: Duration) -> Option<Option<Keys>> {
-        match self.known.get(id) {
-            Some((until, keys)) if now < until => Some(Some(keys)),
-            _ => self.unknown.get(id).filter(|until| now < *until).map(|_| None),
-        }
-    }
-
-    fn keep(&self, id: &str, found: &Result<Option<Keys>, BoxError>, until: Duration) {
-        match found {
-            Ok(Some(keys)) => {
-                self.known.insert(id.into(), (until, keys.clone()));
-                self.unknown.remove(id);
-            }
-            Ok(None) => {
-                self.known.remove(id);
-                self.unknown.insert(id.into(), until);
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn flights(&self) -> MutexGuard<'_, Vec<Flight>> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One failure, told to all who waited.
-#[derive(Clone, Debug)]
-struct Failure(Arc<dyn Error + Send + Sync>);
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for Failure {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
     }
 }
 

@@ -4,6 +4,8 @@
 mod cache;
 mod id;
 mod later;
+#[cfg(feature = "key-cache")]
+mod remembered;
 mod ring;
 mod store;
 

@@ -40,7 +40,11 @@ impl<'a> KeyQuery<'a> {
     /// The same query, which says nothing of the request but the key id.
     #[cfg(feature = "key-cache")]
     pub(super) fn without_head(self) -> Self {
-        static NOTHING: LazyLock<Parts> = LazyLock::new(|| http::Request::new(()).into_parts().0);
+        static NOTHING: LazyLock<Parts> = LazyLock::new(|| {
+            let mut head = http::Request::new(()).into_parts().0;
+            head.uri = http::Uri::from_static("*");
+            head
+        });
         Self { head: &NOTHING, ..self }
     }
 

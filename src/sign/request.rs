@@ -135,7 +135,7 @@ impl SigningRequest {
     ///
     /// # Errors
     ///
-    /// See [`SignError`]. The head is then as it was.
+    /// See [`SignError`]. The head then has the fields that it had.
     pub fn finish(mut self, head: &mut Parts) -> Result<Exchange, SignError> {
         let stale = self.signer.scheme.protocol().strip_request(&mut head.headers);
         let signed = self.signer.with().seal(&mut self.signing, head);

@@ -162,7 +162,7 @@ impl SigningResponse<'_> {
     ///
     /// # Errors
     ///
-    /// See [`SignError`]. The head is then as it was.
+    /// See [`SignError`]. The head then has the fields that it had.
     pub fn finish(mut self, head: &mut Parts) -> Result<(), SignError> {
         let stale = self.signer.strip(head);
         let signed = self.signer.seal(&mut self.signing, head, &self.exchange);
