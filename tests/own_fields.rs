@@ -5,9 +5,11 @@ mod support;
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use support::NOW;
+use support::body::{Script, Step};
+use support::wire::Wire;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_hmac::clock::{Clock, ManualClock};
 use tower_hmac::scheme::{Encoding, Field, Part, SchemeBuilder, TimeFormat};
@@ -131,6 +133,26 @@ async fn an_answer_keeps_what_is_signed_in_requests_only() {
         assert_eq!((&headers["x-request-id"], &headers["date"]), (&"abc".parse().unwrap(), &DATE.parse().unwrap()));
         assert_eq!(headers.get_all("x-resp-sig").iter().count(), 1);
         assert_eq!(headers["x-resp-sig"] == "forged", !signs, "only a signer sets this");
+    }
+}
+
+/// Of whatever length, and however it is signed: nobody but the layer sets these.
+#[tokio::test]
+async fn no_answer_keeps_a_forged_field() {
+    const FORGED: [&str; 3] = ["x-hmac-nonce", "x-hmac-key-id", "x-hmac-trailer-signature"];
+    for (status, frames, stalls) in [(200, 0, false), (200, 1, false), (200, 4, false), (200, 1, true), (204, 0, false)]
+    {
+        let service = service_fn(move |_: Request<HmacBody<Script>>| async move {
+            let data = (0..frames).map(|_| Step::Data(Bytes::from(vec![b'x'; 20_000])));
+            let body = Script::new(data.chain(stalls.then_some(Step::Stall)));
+            let forged = FORGED.iter().fold(Response::builder(), |head, name| head.header(*name, "forged"));
+            Ok::<_, Infallible>(forged.status(status).body(body).unwrap())
+        });
+        let mut request = Wire::get("/").request(Script::bytes(""));
+        *request.version_mut() = Version::HTTP_2;
+        let answer = support::layer().layer(service).oneshot(request).await.unwrap();
+        assert!(answer.headers().contains_key("x-hmac-signature"));
+        assert!(FORGED.iter().all(|name| !answer.headers().contains_key(*name)), "{status} {frames} {stalls}");
     }
 }
 
