@@ -8,9 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use support::KEY_HEX;
+use support::alloc::{Counting, measure};
 use support::wire::Wire;
 use tower_hmac::{CachingKeyStore, HostKeys, Key, KeyQuery, KeyRing, KeyStore, Lookup, RingKey};
+
+#[global_allocator]
+static HEAP: Counting = Counting;
 
 const LIFE: Duration = Duration::from_secs(30);
 
@@ -70,8 +75,23 @@ async fn a_name_stands_beside_the_key_id() {
 }
 
 /// Strangers choose the path.
+#[test]
+fn long_names_take_no_more_memory_than_short_ones() {
+    let nobody = |_: &KeyQuery<'_>| -> Lookup { None::<Key>.into() };
+    let cache = CachingKeyStore::new(nobody, LIFE).named_by(|query| query.head().uri.path().to_owned());
+    let ((), heap) = measure(|| {
+        for n in 0..1000 {
+            let (head, ()) = Wire::get(&format!("{}{n}", "/x".repeat(10_000))).request(()).into_parts();
+            let found = cache.lookup(&KeyQuery::new(None, &head)).into_future().now_or_never();
+            assert!(found.expect("an answer").unwrap().is_none());
+        }
+    });
+    assert!(format!("{cache:?}").contains("1000 unknown"), "{cache:?}");
+    assert!(heap.peak < 1 << 20, "{}", heap.peak);
+}
+
 #[tokio::test]
-async fn a_long_name_is_remembered_by_its_digest() {
+async fn a_long_name_is_told_from_another() {
     let queries = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&queries);
     let of_path = move |query: &KeyQuery<'_>| -> Lookup {
@@ -92,6 +112,24 @@ async fn a_long_name_is_remembered_by_its_digest() {
     cache.forget_named(None, &paths[0]);
     assert!(known(&paths[0]).await);
     assert_eq!(queries.load(Ordering::SeqCst), 3);
+}
+
+/// However it is spelt, a name is not taken for the digest of another.
+#[tokio::test]
+async fn a_name_that_looks_like_a_digest_is_none() {
+    use sha2::{Digest, Sha256};
+    let long = "x".repeat(1000);
+    let of_name = |query: &KeyQuery<'_>| -> Lookup { (query.head().uri.path() == "/long").then(support::key).into() };
+    let digest = base16ct::lower::encode_string(&Sha256::digest(format!("\n{long}")));
+    let cache = CachingKeyStore::new(of_name, LIFE).named_by(move |query| match query.head().uri.path() {
+        "/long" => long.clone(),
+        _ => format!("\n{digest}"),
+    });
+    let known = async |path: &str| {
+        let (head, ()) = Wire::get(path).request(()).into_parts();
+        cache.lookup(&KeyQuery::new(None, &head)).await.unwrap().is_some()
+    };
+    assert!(known("/long").await && !known("/short").await);
 }
 
 /// Two clones that name differently share nothing, and each goes by the clock of the layer.

@@ -168,6 +168,34 @@ fn an_answer_that_is_signed_by_hand_keeps_no_older_signature() {
     ResponseVerifier::new(Scheme::native()).check(&answer, &exchange).unwrap().finish(&answer).unwrap();
 }
 
+/// Nor the field of another format, where the text that is signed has it in front of the body.
+#[test]
+fn an_answer_that_is_signed_by_hand_says_what_it_signs() {
+    let field =
+        Part::of_head(|message| Some(message.headers().get("x-other-sig").map_or(vec![], |v| v.as_bytes().into())));
+    let text = [Part::RequestSignature(Encoding::Hex), field, Part::literal("\n"), Part::Body];
+    let one = dated().response_signature(Field::header("x-resp-sig")).response_message(text);
+    let other = Scheme::builder("other")
+        .signature(Field::header("x-other"))
+        .message([Part::Body])
+        .response_signature(Field::header("x-other-sig"))
+        .response_message([Part::RequestSignature(Encoding::Hex), Part::Body]);
+    let scheme = Scheme::any([one.build().unwrap(), other.build().unwrap()]).unwrap();
+    let request = Request::post("http://a.example/").body("{}").unwrap();
+    let (_, exchange) = RequestSigner::new(scheme.clone(), key()).unwrap().sign(request, NOW).unwrap();
+    let (mut answer, ()) = Response::builder().header("x-other-sig", "old").body(()).unwrap().into_parts();
+    let signer = ResponseSigner::new(scheme.clone());
+    let mut signing = signer.begin(&answer, &exchange, NOW).unwrap();
+    signing.update(b"done");
+    signing.finish(&mut answer).unwrap();
+    let verified = |body: &[u8]| {
+        let mut verifying = ResponseVerifier::new(scheme.clone()).check(&answer, &exchange).unwrap();
+        verifying.update(body);
+        verifying.finish(&answer).is_ok()
+    };
+    assert_eq!((verified(b"done"), verified(b"gone")), (true, false));
+}
+
 #[tokio::test]
 async fn a_failure_with_a_date_is_not_taken_for_a_signed_one() {
     for (field, passes) in [("date", true), ("x-request-id", true), ("x-resp-sig", false)] {
